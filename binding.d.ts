@@ -1,0 +1,271 @@
+/**
+ * The surface of the native addon, as C++ exports it. lib/ builds the public API on top; nothing here is re-exported.
+ *
+ * Rules that hold for all of it:
+ * - a Promise is settled from the device's own thread; calls for one device run in the order they were made;
+ * - tensors handed in are referenced until the promise settles: do not write to or transfer their memory before;
+ * - errors are TorchdetError, with the codes of lib/errors.ts;
+ * - after dispose() every call rejects (or throws, where synchronous) with ERR_DISPOSED.
+ */
+import type { ModuleSpec } from './lib/nn/spec';
+
+export type DType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'bfloat16'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'bool';
+
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | BigInt64Array;
+
+export interface NativeTensor {
+  readonly shape: number[];
+  readonly dtype: DType;
+  readonly device: string;
+  readonly byteLength: number;
+  /**
+   * A view on the tensor's memory (CPU tensors; a contiguous copy is made first where it is not contiguous). float16 and
+   * bfloat16 come as Uint16Array, bool as Uint8Array. The view keeps the memory alive by itself, also after dispose().
+   */
+  toTypedArray(): TypedArray;
+  dispose(): void;
+}
+
+export interface NativeTensorStatic {
+  /** Wraps memory without a copy; `data` stays referenced as long as any tensor uses it. */
+  fromMemory(data: NodeJS.ArrayBufferView, dtype: DType, shape: readonly number[]): NativeTensor;
+  /** torch.randn / torch.rand after torch.manual_seed(seed), on the CPU: the same numbers as torch's. */
+  random(kind: 'normal' | 'uniform', shape: readonly number[], seed: number): NativeTensor;
+}
+
+export type ScriptValue =
+  | NativeTensor
+  | number
+  | boolean
+  | string
+  | null
+  | readonly ScriptValue[]
+  | { readonly [key: string]: ScriptValue };
+
+/** Cancels queued work at once and running work at its next stage. */
+export interface CancelToken {
+  cancel(): void;
+}
+
+/** One entry of a module's state dict. */
+export interface StateEntry {
+  readonly name: string;
+  readonly kind: 'parameter' | 'buffer';
+  readonly shape: number[];
+  readonly dtype: DType;
+  readonly requiresGrad: boolean;
+}
+
+/** What an archive turned out to be. */
+export interface ModuleDescription {
+  /** TorchScript class name of the root, for example `__torch__.torchvision.models.detection.faster_rcnn.FasterRCNN`. */
+  readonly typeName: string;
+  /** Files stored beside the code, `torchdet.json` among them where torchdet wrote the archive. */
+  readonly extraFiles: Record<string, string>;
+  /**
+   * rcnn: torchvision's GeneralizedRCNN structure with plain box heads: runs through our detection code.
+   * detector: takes List[Tensor] and returns detections through its own forward.
+   * other: something else; `forwardSchema` says what.
+   */
+  readonly kind: 'rcnn' | 'detector' | 'other';
+  readonly forwardSchema: string;
+  /** Read from the archive's attributes where kind is rcnn. */
+  readonly config?: RcnnConfig;
+}
+
+export interface NativeModule {
+  readonly device: string;
+  describe(): ModuleDescription;
+  save(path: string, extraFiles: Record<string, string>): Promise<void>;
+  names(): Promise<StateEntry[]>;
+  /** Tensors share the module's memory (CPU) or are copies (other devices). */
+  stateDict(): Promise<Record<string, NativeTensor>>;
+  /** Copies values in, casting dtype; every name must exist and fit (lib/checkpoints says what does not). */
+  loadState(state: Record<string, NativeTensor>): Promise<void>;
+  setTraining(training: boolean): Promise<void>;
+  setRequiresGrad(names: readonly string[], requiresGrad: boolean): Promise<void>;
+  /** Calls `path` (`forward`, `backbone.forward`, `rpn.head.forward` …) without gradients. */
+  call(path: string, args: readonly ScriptValue[]): Promise<ScriptValue>;
+  dispose(): void;
+}
+
+export interface NativeModuleStatic {
+  /** Draws parameters in registration order after manual_seed(seed). */
+  compile(spec: ModuleSpec, options: { device: string; seed: number }): Promise<NativeModule>;
+  load(path: string, options: { device: string }): Promise<NativeModule>;
+}
+
+export interface TransformConfig {
+  /** Shorter side; a list draws one per image in training, evaluation takes the last. */
+  readonly minSize: readonly number[];
+  readonly maxSize: number;
+  readonly imageMean: readonly number[];
+  readonly imageStd: readonly number[];
+  readonly sizeDivisible: number;
+  /** [width, height] that replaces minSize and maxSize (SSD). */
+  readonly fixedSize: readonly [number, number] | null;
+}
+
+export interface AnchorConfig {
+  /** One list per feature level. */
+  readonly sizes: readonly (readonly number[])[];
+  readonly aspectRatios: readonly (readonly number[])[];
+}
+
+export interface RpnConfig {
+  readonly preNmsTopNTrain: number;
+  readonly preNmsTopNTest: number;
+  readonly postNmsTopNTrain: number;
+  readonly postNmsTopNTest: number;
+  readonly nmsThresh: number;
+  readonly scoreThresh: number;
+  readonly fgIouThresh: number;
+  readonly bgIouThresh: number;
+  readonly batchSizePerImage: number;
+  readonly positiveFraction: number;
+}
+
+export interface RoiPoolConfig {
+  /** Names of the feature maps RoIs are pooled from, for example ['0', '1', '2', '3']. */
+  readonly featmapNames: readonly string[];
+  /** Strides of those maps; empty: derived from the sizes of the maps as torchvision does. */
+  readonly strides: readonly number[];
+  /** [height, width] */
+  readonly outputSize: readonly [number, number];
+  readonly samplingRatio: number;
+  readonly canonicalScale: number;
+  readonly canonicalLevel: number;
+}
+
+export interface RoiHeadsConfig {
+  readonly boxRoiPool: RoiPoolConfig;
+  readonly scoreThresh: number;
+  readonly nmsThresh: number;
+  readonly detectionsPerImg: number;
+  readonly bboxRegWeights: readonly [number, number, number, number];
+  readonly fgIouThresh: number;
+  readonly bgIouThresh: number;
+  readonly batchSizePerImage: number;
+  readonly positiveFraction: number;
+}
+
+export interface RcnnConfig {
+  readonly kind: 'rcnn';
+  readonly transform: TransformConfig;
+  readonly anchors: AnchorConfig;
+  readonly rpn: RpnConfig;
+  readonly roiHeads: RoiHeadsConfig;
+}
+
+/** An archive that runs through its own forward needs no configuration. */
+export interface ForwardConfig {
+  readonly kind: 'forward';
+}
+
+export type DetectionConfig = RcnnConfig | ForwardConfig;
+
+/** Raw interleaved pixels (uint8, HWC) or a CHW float32 tensor in 0..1, never copied before the batch is made. */
+export type NativeImage =
+  | {
+      readonly data: NodeJS.ArrayBufferView;
+      readonly width: number;
+      readonly height: number;
+      readonly channels: number;
+    }
+  | NativeTensor;
+
+export interface NativeDetections {
+  readonly width: number;
+  readonly height: number;
+  /** N x 4, xyxy in pixels of the input image. */
+  readonly boxes: Float32Array;
+  readonly labels: Int32Array;
+  readonly scores: Float32Array;
+  /** N x 1 x H x W float32 in 0..1 (Mask R-CNN). */
+  readonly masks?: NativeTensor;
+  /** N x K x 3: x, y, visibility (Keypoint R-CNN), and N x K scores. */
+  readonly keypoints?: Float32Array;
+  readonly keypointsScores?: Float32Array;
+}
+
+export interface NativeDetector {
+  predict(
+    images: readonly NativeImage[],
+    options: {
+      /** Detections below are dropped after the model's own thresholds. */
+      scoreThreshold: number;
+      /** true: the module as described, op by op, the reference; false: folded and fused. */
+      exact: boolean;
+    },
+    cancel: CancelToken,
+  ): Promise<NativeDetections[]>;
+  /** Single stages on explicit inputs (kind rcnn), for following the algorithm and for parity tests; always exact. */
+  transform(
+    images: readonly NativeImage[],
+  ): Promise<{ batch: NativeTensor; imageSizes: [number, number][] }>;
+  backbone(batch: NativeTensor): Promise<Record<string, NativeTensor>>;
+  rpn(
+    features: readonly NativeTensor[],
+    imageSizes: readonly (readonly [number, number])[],
+    batchSize: readonly [number, number],
+  ): Promise<{
+    anchors: NativeTensor;
+    objectness: NativeTensor;
+    deltas: NativeTensor;
+    /** One N x 4 per image, and its scores. */
+    proposals: NativeTensor[];
+    scores: NativeTensor[];
+  }>;
+  roiHeads(
+    features: Record<string, NativeTensor>,
+    proposals: readonly NativeTensor[],
+    imageSizes: readonly (readonly [number, number])[],
+    batchSize: readonly [number, number],
+  ): Promise<{
+    pooled: NativeTensor;
+    classLogits: NativeTensor;
+    boxRegression: NativeTensor;
+    detections: { boxes: NativeTensor; labels: NativeTensor; scores: NativeTensor }[];
+  }>;
+  dispose(): void;
+}
+
+export interface Binding {
+  /** Called once per thread of JavaScript, before anything else: the class native errors are made of. */
+  initialize(errorClass: new (code: never, message: string) => Error): void;
+  readonly torchVersion: string;
+  cudaDeviceCount(): number;
+  setThreads(threads: number): void;
+  Tensor: NativeTensorStatic;
+  Module: NativeModuleStatic;
+  /** The module stays usable beside the detector and must be disposed by itself. */
+  Detector: new (module: NativeModule, config: DetectionConfig) => NativeDetector;
+  CancelToken: new () => CancelToken;
+  /** Calls an operator by its schema name, for example `torchvision::nms`, on `device`'s thread. */
+  callOperator(name: string, args: readonly ScriptValue[], device: string): Promise<ScriptValue>;
+  /** Gradients of sum(output * gradOutput) with respect to the float tensors among args, null for the others. */
+  operatorGradients(
+    name: string,
+    args: readonly ScriptValue[],
+    gradOutput: NativeTensor,
+    device: string,
+  ): Promise<(NativeTensor | null)[]>;
+}

@@ -1,0 +1,40 @@
+// Images going in and detections coming out of the detection code. An ImageView borrows its pixels: whoever made it keeps
+// them alive and unchanged until the call returns. Detections own their tensors.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace torchdet::detection {
+
+struct ImageView {
+  // Interleaved uint8 pixels (1, 3 or 4 channels; alpha is ignored, grey is repeated), or null where `tensor` is used.
+  const uint8_t* pixels = nullptr;
+  int64_t width = 0;
+  int64_t height = 0;
+  int64_t channels = 0;
+  // CHW float32 in 0..1, any device.
+  at::Tensor tensor;
+};
+
+using ImageSize = std::array<int64_t, 2>;  // height, width
+
+struct ImageBatch {
+  at::Tensor tensor;                      // N x 3 x H x W, channels last, normalised, zero-padded
+  std::vector<ImageSize> image_sizes;     // after resizing, before padding
+  std::vector<ImageSize> original_sizes;  // as they came in
+};
+
+struct Detections {
+  at::Tensor boxes;   // N x 4 float32, xyxy in pixels of the original image
+  at::Tensor labels;  // N int64
+  at::Tensor scores;  // N float32
+};
+
+// Called between stages; throws to stop (a cancelled call, a closing process).
+using Checkpoint = void (*)(void* context);
+
+}  // namespace torchdet::detection
