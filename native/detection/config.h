@@ -1,5 +1,6 @@
-// What a detector of torchvision's R-CNN structure is told apart from its network: plain values, copied freely. The fields
-// are those of RcnnConfig in binding.d.ts; torchvision's defaults are set in lib/models, never here.
+// What a detector of torchvision's R-CNN structure is told apart from its network: plain values,
+// copied freely. The fields are those of RcnnConfig in binding.d.ts; torchvision's defaults are set
+// in lib/models, never here.
 #pragma once
 
 #include <array>

@@ -1,5 +1,6 @@
-// What the detection code asks of a network of R-CNN structure. native/script implements it over TorchScript modules, in the
-// exact and in the compiled form; the detection code never sees TorchScript. Calls happen on the device's thread only.
+// What the detection code asks of a network of R-CNN structure. native/script implements it over
+// TorchScript modules, in the exact and in the compiled form; the detection code never sees
+// TorchScript. Calls happen on the device's thread only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,7 +11,8 @@
 
 namespace torchdet::detection {
 
-// Feature maps in the backbone's order, finest first, under torchvision's names ('0', '1', ..., 'pool').
+// Feature maps in the backbone's order, finest first, under torchvision's names ('0', '1', ...,
+// 'pool').
 using FeatureMaps = std::vector<std::pair<std::string, at::Tensor>>;
 
 class RcnnNetwork {

@@ -1,22 +1,25 @@
-// Images going in and detections coming out of the detection code. An ImageView borrows its pixels: whoever made it keeps
-// them alive and unchanged until the call returns. Detections own their tensors.
+// Images going in and detections coming out of the detection code. An ImageView borrows its pixels:
+// whoever made it keeps them alive and unchanged until the call returns. Detections own their
+// tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace torchdet::detection {
 
 struct ImageView {
-  // Interleaved uint8 pixels (1, 3 or 4 channels; alpha is ignored, grey is repeated), or null where `tensor` is used.
+  // Interleaved uint8 pixels (1, 3 or 4 channels; alpha is ignored, grey is repeated), or null
+  // where `tensor` is used.
   const uint8_t* pixels = nullptr;
   int64_t width = 0;
   int64_t height = 0;
   int64_t channels = 0;
-  // CHW float32 in 0..1, any device.
+  // CHW float32 in 0..1, any device, 3 channels (or 1, which is repeated).
   at::Tensor tensor;
 };
 
@@ -34,7 +37,8 @@ struct Detections {
   at::Tensor scores;  // N float32
 };
 
-// Called between stages; throws to stop (a cancelled call, a closing process).
-using Checkpoint = void (*)(void* context);
+// Called between stages; throws to stop (a cancelled call, a closing process). Empty: nothing to
+// ask.
+using Checkpoint = std::function<void()>;
 
 }  // namespace torchdet::detection

@@ -1,0 +1,64 @@
+// A detector of R-CNN structure, as torchvision's GeneralizedRCNN in evaluation: it owns the
+// configuration and the anchor generator with its cache, and borrows the network for the length of
+// each call, so that one object serves the exact and the compiled form of a network. Not
+// thread-safe: it belongs to its device's thread. Every method runs with the caller's gradient
+// mode, which must be off (NoGradGuard or InferenceMode), and throws c10::Error on bad input or on
+// network outputs that do not fit or are not finite.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <vector>
+
+#include "anchors.h"
+#include "config.h"
+#include "network.h"
+#include "types.h"
+
+namespace torchdet::detection {
+
+struct RpnOutput {
+  at::Tensor anchors;                 // S x 4: the same for every image of the batch
+  at::Tensor objectness;              // N*S x 1 logits, image by image, in the order of the anchors
+  at::Tensor deltas;                  // N*S x 4
+  std::vector<at::Tensor> proposals;  // per image P x 4 in pixels of the resized image, best first
+  std::vector<at::Tensor> scores;     // per image P
+};
+
+struct RoiOutput {
+  at::Tensor pooled;                   // R x C x h x w, image by image
+  at::Tensor class_logits;             // R x classes; 0 x 0 where there are no proposals at all
+  at::Tensor box_regression;           // R x 4*classes; 0 x 0 likewise
+  std::vector<Detections> detections;  // per image, boxes in pixels of the resized image
+};
+
+class GeneralizedRcnn {
+ public:
+  GeneralizedRcnn(RcnnConfig config, c10::Device device);
+
+  const RcnnConfig& config() const { return config_; }
+
+  // Detections in pixels of the images as they came in; scores below `score_threshold` are dropped
+  // after the model's own thresholds. `checkpoint` is called between the stages.
+  std::vector<Detections> predict(RcnnNetwork& network, const std::vector<ImageView>& images,
+                                  double score_threshold, const Checkpoint& checkpoint);
+
+  // The single stages that predict runs.
+  ImageBatch transform(const std::vector<ImageView>& images) const;
+  FeatureMaps backbone(RcnnNetwork& network, const at::Tensor& batch) const;
+  // `features` in the backbone's order; `image_sizes` before padding; `batch_size` height and width
+  // of the batch.
+  RpnOutput rpn(RcnnNetwork& network, const std::vector<at::Tensor>& features,
+                const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size);
+  RoiOutput roi_heads(RcnnNetwork& network, const FeatureMaps& features,
+                      const std::vector<at::Tensor>& proposals,
+                      const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size) const;
+
+ private:
+  RcnnConfig config_;
+  c10::Device device_;
+  AnchorGenerator anchors_;
+};
+
+}  // namespace torchdet::detection
