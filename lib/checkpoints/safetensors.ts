@@ -139,7 +139,7 @@ function readMetadata(value: unknown, metadata: Record<string, string>, where: s
 
 /** A value out of the file, short enough for a message. */
 function show(value: unknown): string {
-  return (JSON.stringify(value) ?? 'undefined').slice(0, 100);
+  return JSON.stringify(value ?? null).slice(0, 100);
 }
 
 function isSizes(value: unknown): value is number[] {
