@@ -1,25 +1,40 @@
-// The operators of torchvision, as C++ functions. registration.cc puts them under torchvision's own names and schemas, so
-// that archives scripted by Python find them; detection code calls these functions directly. They own nothing: every
-// function returns new tensors.
+// The operators of torchvision, as C++ functions. registration.cc puts them under torchvision's own
+// names and schemas, so that archives scripted by Python find them; detection code calls these
+// functions directly. They own nothing: every function returns new tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <tuple>
+#include <vector>
 
 namespace torchdet::ops {
 
-// Indices (int64) of the boxes kept, by descending score; IoU strictly above the threshold suppresses.
+// Indices (int64) of the boxes kept, by descending score; IoU strictly above the threshold
+// suppresses.
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold);
 
-// nms within groups of equal `idxs`, as torchvision.ops.batched_nms: the coordinate trick up to 4000 numbers (100,000 on
-// CUDA), group by group beyond, because the two differ in what they keep.
+// nms within groups of equal `idxs`, as torchvision.ops.batched_nms: the coordinate trick up to
+// 4000 numbers (100,000 on CUDA), group by group beyond, because the two differ in what they keep.
 at::Tensor batched_nms(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& idxs,
                        double iou_threshold);
 
+// input N x C x H x W, rois K x 5 (batch index, x1, y1, x2, y2 in pixels of the image); K x C x h x
+// w, always contiguous (CHW order, as the first fully connected layer of a box head wants it). A
+// channels-last input is the fast path: an input of the default layout is turned into channels-last
+// first where enough is pooled from it.
 at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spatial_scale,
                      int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,
                      bool aligned);
+
+// roi_align (aligned=False) of a feature pyramid, as torchvision's MultiScaleRoIAlign: RoI k is
+// pooled from maps[levels[k]] with scales[levels[k]]. levels is int64 of length K. One pass on the
+// CPU where no gradient is wanted, else level by level through roi_align, so that gradients flow.
+// Contiguous K x C x h x w.
+at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::Tensor& rois,
+                                const at::Tensor& levels, const std::vector<double>& scales,
+                                int64_t pooled_height, int64_t pooled_width,
+                                int64_t sampling_ratio);
 
 }  // namespace torchdet::ops

@@ -1,0 +1,223 @@
+// RoIAlign forward on the CPU. The work is done on channels-last maps, vectorised over channels;
+// the result is contiguous.
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <c10/util/irange.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels.h"
+#include "roi_checks.h"
+#include "roi_taps.h"
+#include "simd.h"
+
+namespace torchdet::ops::cpu {
+
+namespace {
+
+template <typename T>
+struct Level {
+  at::Tensor map;  // keeps the memory alive
+  const T* data;
+  typename RoiTaps<T>::Geometry geometry;
+  int64_t pixels;
+};
+
+// Channels of one block of the scratch memory: a cache line.
+template <typename T>
+constexpr int64_t kBlock = 64 / static_cast<int64_t>(sizeof(T));
+
+// Pools one bin over all channels. scratch is [channel block][bin][channel in block]; `out` points
+// at this bin in the first block.
+template <int Bytes, typename T>
+TORCHDET_INLINE inline void pool_bin(const T* map, int64_t channels, const int64_t* pixel,
+                                     const T* weight, int64_t taps, T* out, int64_t block_stride) {
+  using Vec = simd::Vector<T, Bytes>;
+  constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t unroll = 8;
+  const auto place = [&](int64_t c) TORCHDET_INLINE {
+    return out + c / kBlock<T> * block_stride + c % kBlock<T>;
+  };
+  int64_t c = 0;
+  for (; c + lanes * unroll <= channels; c += lanes * unroll) {
+    Vec sum[unroll] = {};
+    for (int64_t t = 0; t < taps; ++t) {
+      const Vec* source = reinterpret_cast<const Vec*>(map + pixel[t] * channels + c);
+      const T w = weight[t];
+#pragma GCC unroll 8
+      for (int64_t u = 0; u < unroll; ++u) sum[u] += source[u] * w;
+    }
+#pragma GCC unroll 8
+    for (int64_t u = 0; u < unroll; ++u) *reinterpret_cast<Vec*>(place(c + u * lanes)) = sum[u];
+  }
+  for (; c + lanes <= channels; c += lanes) {
+    Vec sum = {};
+    for (int64_t t = 0; t < taps; ++t) {
+      sum += *reinterpret_cast<const Vec*>(map + pixel[t] * channels + c) * weight[t];
+    }
+    *reinterpret_cast<Vec*>(place(c)) = sum;
+  }
+  for (; c < channels; ++c) {
+    T sum = 0;
+    for (int64_t t = 0; t < taps; ++t) sum += map[pixel[t] * channels + c] * weight[t];
+    *place(c) = sum;
+  }
+}
+
+// scratch -> [channel][bin]
+template <typename T>
+TORCHDET_INLINE inline void transpose(const T* scratch, int64_t channels, int64_t bins, T* out) {
+  for (int64_t c = 0; c < channels; ++c) {
+    const T* source = scratch + c / kBlock<T> * bins * kBlock<T> + c % kBlock<T>;
+    for (int64_t b = 0; b < bins; ++b) out[c * bins + b] = source[b * kBlock<T>];
+  }
+}
+
+template <typename T>
+void pool_channels_last(const std::vector<Level<T>>& levels, const int64_t* level_of, const T* rois,
+                        const int64_t* order, int64_t count, int64_t channels, int64_t bins,
+                        T* out) {
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    RoiTaps<T> taps;
+    std::vector<T> scratch((channels + kBlock<T> - 1) / kBlock<T> * kBlock<T> * bins);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t k = order[i];
+      const T* roi = rois + k * 5;
+      const Level<T>& level = levels[level_of == nullptr ? 0 : level_of[k]];
+      taps.compute(roi + 1, level.geometry);
+      const T* map = level.data + static_cast<int64_t>(roi[0]) * level.pixels * channels;
+      simd::vectorised([&](auto width) TORCHDET_INLINE {
+        for (int64_t b = 0; b < bins; ++b) {
+          const int64_t first = taps.begin(b);
+          pool_bin<decltype(width)::value>(map, channels, taps.pixel() + first,
+                                           taps.weight() + first, taps.end(b) - first,
+                                           scratch.data() + b * kBlock<T>, bins * kBlock<T>);
+        }
+        transpose(scratch.data(), channels, bins, out + k * channels * bins);
+      });
+    }
+  });
+}
+
+template <typename T>
+void pool_contiguous(const Level<T>& level, const T* rois, int64_t count, int64_t channels,
+                     int64_t bins, T* out) {
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    RoiTaps<T> taps;
+    for (int64_t k = begin; k < end; ++k) {
+      taps.compute(rois + k * 5 + 1, level.geometry);
+      const T* map = level.data + static_cast<int64_t>(rois[k * 5]) * level.pixels * channels;
+      T* result = out + k * channels * bins;
+      for (int64_t c = 0; c < channels; ++c, map += level.pixels) {
+        for (int64_t b = 0; b < bins; ++b) {
+          T sum = 0;
+          for (int64_t t = taps.begin(b); t < taps.end(b); ++t) {
+            sum += map[taps.pixel()[t]] * taps.weight()[t];
+          }
+          *result++ = sum;
+        }
+      }
+    }
+  });
+}
+
+template <typename T>
+Level<T> make_level(const at::Tensor& map, double scale, int64_t pooled_height,
+                    int64_t pooled_width, int64_t sampling_ratio, bool aligned) {
+  return {map,
+          map.const_data_ptr<T>(),
+          {map.size(2), map.size(3), static_cast<T>(scale), pooled_height, pooled_width,
+           sampling_ratio, aligned},
+          map.size(2) * map.size(3)};
+}
+
+// RoIs in an order that reads neighbouring parts of a map one after the other: what a RoI needs is
+// then in the cache.
+template <typename T>
+std::vector<int64_t> by_place(const T* rois, const int64_t* level_of, int64_t count) {
+  std::vector<int64_t> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
+bool worth_channels_last(const at::Tensor& input, int64_t samples) {
+  return input.size(1) >= 8 && samples >= input.size(0) * input.size(2) * input.size(3);
+}
+
+at::Tensor float_if_half(const at::Tensor& tensor) {
+  return at::isReducedFloatingType(tensor.scalar_type()) ? tensor.to(at::kFloat) : tensor;
+}
+
+}  // namespace
+
+at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spatial_scale,
+                     int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,
+                     bool aligned) {
+  check_rois("roi_align", input, rois, pooled_height, pooled_width);
+  at::Tensor map = float_if_half(input);
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  check_image_indices("roi_align", boxes, input.size(0));
+  const int64_t count = rois.size(0);
+  const int64_t channels = input.size(1);
+  const int64_t bins = pooled_height * pooled_width;
+  at::Tensor output = at::empty({count, channels, pooled_height, pooled_width}, map.options());
+  if (output.numel() == 0) return output.to(input.scalar_type());
+
+  const bool channels_last = map.is_contiguous(at::MemoryFormat::ChannelsLast) ||
+                             worth_channels_last(map, count * bins * 4);
+  map =
+      map.contiguous(channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  AT_DISPATCH_FLOATING_TYPES(map.scalar_type(), "roi_align", [&] {
+    const auto level = make_level<scalar_t>(map, spatial_scale, pooled_height, pooled_width,
+                                            sampling_ratio, aligned);
+    const scalar_t* box_data = boxes.const_data_ptr<scalar_t>();
+    scalar_t* out = output.mutable_data_ptr<scalar_t>();
+    if (channels_last) {
+      const auto order = by_place(box_data, nullptr, count);
+      pool_channels_last<scalar_t>({level}, nullptr, box_data, order.data(), count, channels, bins,
+                                   out);
+    } else {
+      pool_contiguous(level, box_data, count, channels, bins, out);
+    }
+  });
+  return output.to(input.scalar_type());
+}
+
+at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::Tensor& rois,
+                                const at::Tensor& levels, const std::vector<double>& scales,
+                                int64_t pooled_height, int64_t pooled_width,
+                                int64_t sampling_ratio) {
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  const at::Tensor level_of = levels.contiguous();
+  const int64_t count = rois.size(0);
+  const int64_t channels = maps[0].size(1);
+  const int64_t bins = pooled_height * pooled_width;
+  at::Tensor output = at::empty({count, channels, pooled_height, pooled_width}, boxes.options());
+  for (const auto& map : maps) {
+    check_rois("multiscale_roi_align", map, rois, pooled_height, pooled_width);
+    TORCH_CHECK(map.size(1) == channels && map.size(0) == maps[0].size(0),
+                "multiscale_roi_align: maps must agree in batch and channels, got shapes ",
+                maps[0].sizes(), " and ", map.sizes());
+  }
+  if (output.numel() == 0) return output.to(rois.scalar_type());
+  check_image_indices("multiscale_roi_align", boxes, maps[0].size(0));
+
+  AT_DISPATCH_FLOATING_TYPES(boxes.scalar_type(), "multiscale_roi_align", [&] {
+    std::vector<Level<scalar_t>> described;
+    for (const auto i : c10::irange(maps.size())) {
+      described.push_back(make_level<scalar_t>(
+          float_if_half(maps[i]).contiguous(at::MemoryFormat::ChannelsLast), scales[i],
+          pooled_height, pooled_width, sampling_ratio, /*aligned=*/false));
+    }
+    const scalar_t* box_data = boxes.const_data_ptr<scalar_t>();
+    const int64_t* level_data = level_of.const_data_ptr<int64_t>();
+    const auto order = by_place(box_data, level_data, count);
+    pool_channels_last(described, level_data, box_data, order.data(), count, channels, bins,
+                       output.mutable_data_ptr<scalar_t>());
+  });
+  return output.to(rois.scalar_type());
+}
+
+}  // namespace torchdet::ops::cpu
