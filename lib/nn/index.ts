@@ -1,0 +1,12 @@
+/** The layers that backbones, heads and a user's own modules are made of. */
+export * from './activation';
+export * from './blocks';
+export * from './containers';
+export { conv2d } from './conv';
+export type { Conv2dOptions, Size2d } from './conv';
+export * from './init';
+export * from './linear';
+export * from './module';
+export * from './norm';
+export * from './pooling';
+export type * from './spec';
