@@ -144,15 +144,30 @@ async function wait(milliseconds: number, signal: AbortSignal | undefined): Prom
 }
 
 async function isAlreadyThere(destination: string, options: DownloadOptions): Promise<boolean> {
-  const found = await stat(destination).catch(() => undefined);
-  if (!found?.isFile()) return false;
-  if (options.sha256 === undefined && options.sha256Prefix === undefined) return true;
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(destination)) hash.update(chunk as Buffer);
-  return hashFits(hash.digest('hex'), options);
+  if (options.sha256 !== undefined || options.sha256Prefix !== undefined) {
+    return hasHash(destination, options);
+  }
+  return (await stat(destination).catch(() => undefined))?.isFile() ?? false;
 }
 
-function hashFits(digest: string, { sha256, sha256Prefix }: DownloadOptions): boolean {
+/** Whether there is a readable file with the SHA-256 wanted. */
+export async function hasHash(
+  path: string,
+  wanted: Pick<DownloadOptions, 'sha256' | 'sha256Prefix'>,
+): Promise<boolean> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch {
+    return false;
+  }
+  return hashFits(hash.digest('hex'), wanted);
+}
+
+function hashFits(
+  digest: string,
+  { sha256, sha256Prefix }: Pick<DownloadOptions, 'sha256' | 'sha256Prefix'>,
+): boolean {
   return (
     (sha256 === undefined || digest === sha256.toLowerCase()) &&
     (sha256Prefix === undefined || digest.startsWith(sha256Prefix.toLowerCase()))

@@ -36,8 +36,12 @@ const maxHeaderBytes = 100_000_000;
  * @throws TorchdetError ERR_CHECKPOINT_FORMAT naming the tensor and what is wrong; ERR_FILE where it cannot be read
  */
 export function readSafetensors(source: string | Buffer): Checkpoint {
-  const where = sourceName(source);
   const bytes = typeof source === 'string' ? readFileBytesSync(source) : source;
+  return parseSafetensors(bytes, sourceName(source));
+}
+
+/** {@link readSafetensors} of bytes that came from `where`. */
+export function parseSafetensors(bytes: Buffer, where: string): Checkpoint {
   const { header, dataStart } = readHeader(bytes, where);
 
   const metadata: Record<string, string> = {};

@@ -1,0 +1,1 @@
+export { cocoCategories, findWeights, listWeights, type WeightsEntry } from './catalogue';
