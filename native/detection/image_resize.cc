@@ -1,0 +1,174 @@
+#include "image_resize.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace torchdet::detection {
+namespace {
+
+constexpr int64_t kChannels = 3;
+
+// The two source positions an output position lies between, and their weights.
+struct Tap {
+  int32_t first;
+  int32_t second;
+  float first_weight;
+  float second_weight;
+};
+
+// Taps of one axis, in float32 as ATen's upsample_bilinear2d (align_corners=False) computes them
+// from the two sizes.
+std::vector<Tap> make_taps(int64_t source_size, int64_t output_size) {
+  std::vector<Tap> taps(output_size);
+  const float scale = static_cast<float>(source_size) / static_cast<float>(output_size);
+  for (int64_t i = 0; i < output_size; ++i) {
+    // One rounding, as where ATen's kernels are compiled with FMA: two would move a tap by up to
+    // 1e-4 of a pixel.
+    const float position = std::max(std::fma(scale, static_cast<float>(i) + 0.5f, -0.5f), 0.0f);
+    const auto first = std::min(static_cast<int64_t>(position), source_size - 1);
+    const float weight = std::clamp(position - static_cast<float>(first), 0.0f, 1.0f);
+    taps[i] = {static_cast<int32_t>(first),
+               static_cast<int32_t>(std::min(first + 1, source_size - 1)), 1.0f - weight, weight};
+  }
+  return taps;
+}
+
+// Normalised values of interleaved uint8 pixels. There are only 256 per channel, so they are looked
+// up.
+class PixelSource {
+ public:
+  PixelSource(const ImageView& image, const Normalization& normalization)
+      : pixels_(image.pixels),
+        row_stride_(image.width * image.channels),
+        step_(image.channels),
+        channel_offset_(image.channels == 1 ? 0 : 1) {
+    for (int64_t channel = 0; channel < kChannels; ++channel) {
+      for (int value = 0; value < 256; ++value) {
+        table_[channel][value] =
+            (static_cast<float>(value) / 255.0f - normalization.mean[channel]) /
+            normalization.std[channel];
+      }
+    }
+  }
+
+  void select_row(int64_t row) { row_ = pixels_ + row * row_stride_; }
+
+  float operator()(int64_t column, int64_t channel) const {
+    return table_[channel][row_[column * step_ + channel * channel_offset_]];
+  }
+
+ private:
+  const uint8_t* pixels_;
+  const uint8_t* row_ = nullptr;
+  int64_t row_stride_;
+  int64_t step_;
+  int64_t channel_offset_;
+  std::array<std::array<float, 256>, kChannels> table_;
+};
+
+// Normalised values of a contiguous CHW float tensor.
+class PlaneSource {
+ public:
+  PlaneSource(const ImageView& image, const Normalization& normalization)
+      : data_(image.tensor.const_data_ptr<float>()),
+        width_(image.tensor.size(2)),
+        plane_stride_(image.tensor.size(0) == 1 ? 0 : image.tensor.size(1) * width_),
+        normalization_(normalization) {}
+
+  void select_row(int64_t row) { row_ = data_ + row * width_; }
+
+  float operator()(int64_t column, int64_t channel) const {
+    return (row_[channel * plane_stride_ + column] - normalization_.mean[channel]) /
+           normalization_.std[channel];
+  }
+
+ private:
+  const float* data_;
+  const float* row_ = nullptr;
+  int64_t width_;
+  int64_t plane_stride_;
+  Normalization normalization_;
+};
+
+// Source rows resized along x. Two neighbouring ones are kept, since consecutive output rows mostly
+// need the same two.
+template <typename Source>
+class ResizedRows {
+ public:
+  ResizedRows(const Source& source, const std::vector<Tap>& taps) : source_(source), taps_(taps) {
+    for (auto& row : rows_) row.resize(taps.size() * kChannels);
+  }
+
+  const float* get(int64_t row) {
+    const int64_t slot = row % 2;
+    if (held_[slot] != row) {
+      fill(row, rows_[slot].data());
+      held_[slot] = row;
+    }
+    return rows_[slot].data();
+  }
+
+ private:
+  void fill(int64_t row, float* out) {
+    source_.select_row(row);
+    for (const Tap& tap : taps_) {
+      for (int64_t channel = 0; channel < kChannels; ++channel) {
+        *out++ = tap.first_weight * source_(tap.first, channel) +
+                 tap.second_weight * source_(tap.second, channel);
+      }
+    }
+  }
+
+  Source source_;  // a copy: each thread selects its own row
+  const std::vector<Tap>& taps_;
+  std::array<std::vector<float>, 2> rows_;
+  std::array<int64_t, 2> held_ = {-1, -1};
+};
+
+void blend_rows(const float* first, const float* second, const Tap& tap, int64_t count,
+                float* out) {
+  const float first_weight = tap.first_weight;
+  const float second_weight = tap.second_weight;
+  for (int64_t i = 0; i < count; ++i) {
+    out[i] = first_weight * first[i] + second_weight * second[i];
+  }
+}
+
+template <typename Source>
+void resize_rows(const Source& source, const ImageSize& source_size, const ImageSlot& slot) {
+  const std::vector<Tap> y_taps = make_taps(source_size[0], slot.size[0]);
+  const std::vector<Tap> x_taps = make_taps(source_size[1], slot.size[1]);
+  const int64_t used = slot.size[1] * kChannels;
+  const int64_t row_length = slot.padded[1] * kChannels;
+  at::parallel_for(0, slot.padded[0], 16, [&](int64_t begin, int64_t end) {
+    ResizedRows<Source> rows(source, x_taps);
+    for (int64_t y = begin; y < end; ++y) {
+      float* out = slot.data + y * row_length;
+      if (y >= slot.size[0]) {
+        std::fill_n(out, row_length, 0.0f);
+        continue;
+      }
+      const Tap& tap = y_taps[y];
+      const float* first = rows.get(tap.first);
+      blend_rows(first, rows.get(tap.second), tap, used, out);
+      std::fill_n(out + used, row_length - used, 0.0f);
+    }
+  });
+}
+
+}  // namespace
+
+void resize_into(const ImageView& image, const Normalization& normalization,
+                 const ImageSlot& slot) {
+  if (image.pixels != nullptr) {
+    resize_rows(PixelSource(image, normalization), {image.height, image.width}, slot);
+  } else {
+    resize_rows(PlaneSource(image, normalization), {image.tensor.size(1), image.tensor.size(2)},
+                slot);
+  }
+}
+
+}  // namespace torchdet::detection

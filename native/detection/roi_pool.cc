@@ -1,0 +1,95 @@
+#include "roi_pool.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/floor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/log2.h>
+#include <ATen/ops/sqrt.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "../ops/operators.h"
+
+namespace torchdet::detection {
+namespace {
+
+// Nearest power of two to the ratio of heights.
+double infer_scale(const at::Tensor& map, const ImageSize& batch_size) {
+  const double ratio = static_cast<double>(map.size(2)) / static_cast<double>(batch_size[0]);
+  return std::exp2(std::nearbyint(std::log2(static_cast<float>(ratio))));
+}
+
+std::string quoted_names(const FeatureMaps& features) {
+  std::string names;
+  for (const auto& feature : features) names += (names.empty() ? "'" : ", '") + feature.first + "'";
+  return names;
+}
+
+// K x 5: index of the image, box.
+at::Tensor join_boxes(const std::vector<at::Tensor>& boxes) {
+  std::vector<at::Tensor> images;
+  for (size_t image = 0; image < boxes.size(); ++image) {
+    images.push_back(
+        at::full({boxes[image].size(0), 1}, static_cast<double>(image), boxes[image].options()));
+  }
+  return at::cat({at::cat(images), at::cat(boxes)}, /*dim=*/1);
+}
+
+int64_t pyramid_level(double scale) {
+  return static_cast<int64_t>(-std::log2(static_cast<float>(scale)));
+}
+
+}  // namespace
+
+PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& config,
+                          const ImageSize& batch_size) {
+  const auto& names = config.featmap_names;
+  TORCH_CHECK(config.strides.empty() || config.strides.size() == names.size(), "RoI pooling has ",
+              config.strides.size(), " strides for ", names.size(), " feature maps");
+  PoolMaps selected;
+  for (const auto& [name, map] : features) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) continue;
+    selected.maps.push_back(map);
+    selected.scales.push_back(config.strides.empty() ? infer_scale(map, batch_size)
+                                                     : 1.0 / config.strides[found - names.begin()]);
+  }
+  TORCH_CHECK(!selected.maps.empty(), "RoI pooling finds none of its ", names.size(),
+              " feature maps among the ", features.size(),
+              " of the backbone: ", quoted_names(features));
+  return selected;
+}
+
+at::Tensor assign_levels(const at::Tensor& boxes, const std::vector<double>& scales,
+                         const RoiPoolConfig& config) {
+  const at::Tensor sides = boxes.narrow(1, 2, 2) - boxes.narrow(1, 0, 2);
+  const at::Tensor size = at::sqrt(sides.select(1, 0) * sides.select(1, 1));
+  const at::Tensor level =
+      at::floor(at::log2(size / config.canonical_scale).add_(config.canonical_level).add_(1e-6));
+  const int64_t first = pyramid_level(scales.front());
+  return level.clamp(first, pyramid_level(scales.back())).to(at::kLong).sub_(first);
+}
+
+at::Tensor pool_rois(const PoolMaps& maps, const std::vector<at::Tensor>& boxes,
+                     const RoiPoolConfig& config) {
+  const auto [height, width] = config.output_size;
+  const at::Tensor rois = join_boxes(boxes);
+  if (maps.maps.size() == 1) {
+    return ops::roi_align(maps.maps[0], rois, maps.scales[0], height, width, config.sampling_ratio,
+                          /*aligned=*/false);
+  }
+  const at::Tensor levels = assign_levels(rois.narrow(1, 1, 4), maps.scales, config);
+  const auto last_map = static_cast<int64_t>(maps.maps.size()) - 1;
+  const at::Tensor pooled =
+      ops::multiscale_roi_align(maps.maps, rois, levels.clamp_max(last_map), maps.scales, height,
+                                width, config.sampling_ratio);
+  if (pyramid_level(maps.scales.back()) - pyramid_level(maps.scales.front()) <= last_map) {
+    return pooled;
+  }
+  return pooled.masked_fill(levels.gt(last_map).view({-1, 1, 1, 1}), 0);
+}
+
+}  // namespace torchdet::detection
