@@ -17,7 +17,7 @@ export interface RemoteWeights {
  * (`~/.cache/torchdet` on Linux, or below XDG_CACHE_HOME). Not created here.
  */
 export function cacheFolder(): string {
-  const chosen = process.env['TORCHDET_CACHE'];
+  const chosen = process.env.TORCHDET_CACHE;
   return chosen !== undefined && chosen !== ''
     ? chosen
     : envPaths('torchdet', { suffix: '' }).cache;
@@ -51,8 +51,8 @@ export async function cachedWeights(
 
 /** Where torch.hub keeps downloads. */
 function torchHub(): string {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  return join(process.env['TORCH_HOME'] ?? join(cache, 'torch'), 'hub', 'checkpoints');
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  return join(process.env.TORCH_HOME ?? join(cache, 'torch'), 'hub', 'checkpoints');
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -251,10 +251,7 @@ describe('downloadFile', () => {
     const base = await serve(files());
     const port = Number(new URL(base).port);
     servers[0]?.close();
-    await assert.rejects(
-      downloadFile(base, join(folder, 'a')),
-      /connection was refused/,
-    );
+    await assert.rejects(downloadFile(base, join(folder, 'a')), /connection was refused/);
     await assert.rejects(
       downloadFile('http://torchdet.invalid/x', join(folder, 'a')),
       /torchdet\.invalid could not be resolved/,

@@ -50,7 +50,7 @@ const entries: readonly WeightsEntry[] = catalogue.weights.map(
 );
 
 /** Names of COCO's 91 labels as torchvision numbers them: `__background__` first, `N/A` where COCO skips a number. */
-export const cocoCategories: readonly string[] = lists['coco91'] ?? [];
+export const cocoCategories: readonly string[] = lists.coco91 ?? [];
 
 /** All published weights torchdet knows: torchvision's detectors and the classifiers their backbones start from. */
 export function listWeights(): readonly WeightsEntry[] {
@@ -75,13 +75,15 @@ export function findWeights(name: string, model?: string): WeightsEntry {
       models,
     );
   }
-  const [className, alias] = name.includes('.') ? name.split('.', 2) : [undefined, name];
+  const dot = name.indexOf('.');
+  const className = dot < 0 ? undefined : name.slice(0, dot);
+  const alias = name.slice(dot + 1).toUpperCase();
   const byName = entries.filter((entry) =>
     className === undefined
       ? entry.model === model
       : entry.name.split('.')[0]?.toLowerCase() === className.toLowerCase(),
   );
-  const found = byName.find(({ aliases }) => aliases.includes(alias?.toUpperCase() ?? ''));
+  const found = byName.find(({ aliases }) => aliases.includes(alias));
   if (found === undefined) {
     if (model === undefined && className === undefined && isAlias(name)) {
       throw new TorchdetError(
