@@ -203,21 +203,11 @@ function encode(image: Sharp, format: ImageFormat, quality: number): Sharp {
 function checkStyle(options: DrawOptions, picture: RawImage): Style {
   const longer = Math.max(picture.width, picture.height);
   const { lineWidth = Math.max(2, longer / 240), textHeight = Math.max(9, longer / 56) } = options;
-  if (!(lineWidth >= 1 && lineWidth <= longer)) {
-    throw optionError(
-      'drawDetections',
-      'lineWidth',
-      lineWidth,
-      'a number from 1 to the longer side',
-    );
+  if (!(Number.isFinite(lineWidth) && lineWidth >= 1)) {
+    throw optionError('drawDetections', 'lineWidth', lineWidth, 'a number of at least 1');
   }
-  if (!(textHeight >= 4 && textHeight <= Math.max(9, longer))) {
-    throw optionError(
-      'drawDetections',
-      'textHeight',
-      textHeight,
-      'a number from 4 to the longer side',
-    );
+  if (!(Number.isFinite(textHeight) && textHeight >= 4)) {
+    throw optionError('drawDetections', 'textHeight', textHeight, 'a number of at least 4');
   }
   return { lineWidth, textHeight };
 }
