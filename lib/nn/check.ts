@@ -40,6 +40,11 @@ export function checkPositive(where: string, option: string, value: unknown): nu
   throw optionError(where, option, value, 'a number above 0');
 }
 
+export function checkString(where: string, option: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw optionError(where, option, value, 'a string');
+}
+
 export function checkBoolean(where: string, option: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw optionError(where, option, value, 'true or false');

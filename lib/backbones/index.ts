@@ -1,0 +1,9 @@
+/** Backbones by torchvision's names, and the shape of one's own. */
+export type { Backbone, BackboneDescription, PretrainedHint } from './backbone';
+export type { ExtraBlocks } from './feature-pyramid';
+export { mobileNet, mobileNetFpn, MOBILENET_NAMES } from './mobilenet-fpn';
+export type { MobileNetFpnOptions, MobileNetOptions } from './mobilenet-fpn';
+export type { MobileNetName } from './mobilenet';
+export { resnetFpn, RESNET_NAMES } from './resnet-fpn';
+export type { ResnetFpnOptions } from './resnet-fpn';
+export type { ResnetName } from './resnet';

@@ -1,0 +1,180 @@
+/** Anchors and RoI levels: derived from what the backbone declares, or checked against it before anything runs. */
+import type { AnchorConfig, RoiPoolConfig } from '../../binding';
+import type { Backbone } from '../backbones/backbone';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { checkInteger, checkList, checkPositive, checkString } from '../nn/check';
+import { pair } from '../nn/conv';
+import type { AnchorOptions, BoxRoiPoolOptions } from './faster-rcnn-options';
+
+const ASPECT_RATIOS = [0.5, 1, 2];
+const SINGLE_LEVEL_SIZES = [32, 64, 128, 256, 512];
+const ROI_LEVELS = ['0', '1', '2', '3'];
+
+function mismatch(message: string): TorchdetError {
+  return new TorchdetError('ERR_BACKBONE_MISMATCH', message);
+}
+
+function levelsOf(backbone: Backbone): string {
+  const { featureNames, strides, name } = backbone;
+  const levels = featureNames.map((feature, i) => `"${feature}" (stride ${strides[i] ?? 0})`);
+  return `backbone ${name} has ${featureNames.length} feature level${levels.length === 1 ? '' : 's'}: ${levels.join(', ')}`;
+}
+
+/**
+ * A backbone whose lists do not fit each other, or whose maps differ in channels, serves no head.
+ *
+ * @throws TorchdetError ERR_BACKBONE_MISMATCH
+ */
+export function checkBackbone(where: string, backbone: Backbone): number {
+  const { channels, featureNames, name, strides } = backbone;
+  if (channels.length !== featureNames.length || strides.length !== featureNames.length) {
+    throw mismatch(
+      `${where}: backbone ${name} declares ${featureNames.length} feature names, ${channels.length} channels and ${strides.length} strides; there must be one of each per level.`,
+    );
+  }
+  const [first] = channels;
+  if (first === undefined) throw mismatch(`${where}: backbone ${name} declares no feature level.`);
+  const different = channels.findIndex((count) => count !== first);
+  if (different >= 0) {
+    throw mismatch(
+      `${where}: backbone ${name} gives ${first} channels at level "${featureNames[0] ?? ''}" and ${channels[different] ?? 0} at level "${featureNames[different] ?? ''}"; the heads are shared by all levels and need the same at each.`,
+    );
+  }
+  return first;
+}
+
+/** A list of lists as given, or a plain list turned into one by `spread`. */
+function perLevel(
+  where: string,
+  option: string,
+  value: readonly number[] | readonly (readonly number[])[],
+  spread: (list: readonly number[]) => readonly (readonly number[])[],
+): readonly (readonly number[])[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw optionError(where, option, value, 'a list that is not empty');
+  }
+  if (value.some(Array.isArray)) {
+    return checkList(where, option, value, (place, name, list) =>
+      checkList(place, name, list, checkPositive),
+    );
+  }
+  return spread(checkList(where, option, value, checkPositive));
+}
+
+/**
+ * @throws TorchdetError ERR_OPTION_VALUE, or ERR_BACKBONE_MISMATCH with both counts where anchors and levels do not fit
+ */
+export function anchorConfig(
+  where: string,
+  backbone: Backbone,
+  options: AnchorOptions | undefined,
+): AnchorConfig {
+  const levels = backbone.featureNames.length;
+  const place = `${where}: rpnAnchorGenerator`;
+  if (options) rejectUnknownOptions(place, options, ['sizes', 'aspectRatios']);
+  const derived = levels === 1 ? [SINGLE_LEVEL_SIZES] : backbone.strides.map((s) => [8 * s]);
+  const sizes = perLevel(place, 'sizes', options?.sizes ?? derived, (list) =>
+    list.map((size) => [size]),
+  );
+  const ratios = options?.aspectRatios ?? ASPECT_RATIOS;
+  const aspectRatios = perLevel(place, 'aspectRatios', ratios, (list) => sizes.map(() => list));
+  for (const [what, given] of [
+    ['sizes', sizes.length],
+    ['aspectRatios', aspectRatios.length],
+  ] as const) {
+    if (given !== levels) {
+      throw mismatch(
+        `${place}: "${what}" is for ${given} levels, but ${levelsOf(backbone)}. Give ${levels}.`,
+      );
+    }
+  }
+  const counts = sizes.map((list, i) => list.length * (aspectRatios[i]?.length ?? 0));
+  const odd = counts.findIndex((count) => count !== counts[0]);
+  if (odd >= 0) {
+    throw mismatch(
+      `${place}: level 0 has ${counts[0] ?? 0} anchors per cell and level ${odd} has ${counts[odd] ?? 0}; the RPN head is shared by all levels and needs the same at each.`,
+    );
+  }
+  return { sizes, aspectRatios };
+}
+
+/**
+ * @throws TorchdetError ERR_OPTION_VALUE, or ERR_BACKBONE_MISMATCH where RoI levels and the backbone's do not fit
+ */
+export function roiPoolConfig(
+  where: string,
+  backbone: Backbone,
+  options: BoxRoiPoolOptions,
+): RoiPoolConfig {
+  const place = `${where}: boxRoiPool`;
+  rejectUnknownOptions(place, options, [
+    ...['featmapNames', 'outputSize', 'samplingRatio', 'canonicalScale', 'canonicalLevel'],
+  ]);
+  const featmapNames = roiLevels(place, backbone, options.featmapNames);
+  const strides = featmapNames.map(
+    (name) => backbone.strides[backbone.featureNames.indexOf(name)] ?? 1,
+  );
+  checkRoiStrides(place, featmapNames, strides);
+  const samplingRatio = options.samplingRatio ?? 2;
+  if (!Number.isInteger(samplingRatio) || (samplingRatio < 1 && samplingRatio !== -1)) {
+    throw optionError(place, 'samplingRatio', samplingRatio, 'an integer of at least 1, or -1');
+  }
+  return {
+    featmapNames,
+    strides,
+    outputSize: pair(place, 'outputSize', options.outputSize ?? 7, 1),
+    samplingRatio,
+    canonicalScale: checkInteger(place, 'canonicalScale', options.canonicalScale ?? 224, 1),
+    canonicalLevel: checkInteger(place, 'canonicalLevel', options.canonicalLevel ?? 4, 0),
+  };
+}
+
+function roiLevels(
+  place: string,
+  backbone: Backbone,
+  given: readonly string[] | undefined,
+): readonly string[] {
+  const names = backbone.featureNames;
+  if (given === undefined) {
+    const levels = ROI_LEVELS.filter((name) => names.includes(name));
+    if (levels.length > 0) return levels;
+    throw mismatch(
+      `${place}: none of the default levels "0" to "3" is there: ${levelsOf(backbone)}. Name those to pool from in "featmapNames".`,
+    );
+  }
+  const chosen = checkList(place, 'featmapNames', given, checkString);
+  let previous = -1;
+  for (const name of chosen) {
+    const index = names.indexOf(name);
+    if (index < 0) {
+      throw mismatch(`${place}: "featmapNames" has "${name}", but ${levelsOf(backbone)}.`);
+    }
+    if (index <= previous) {
+      throw optionError(place, 'featmapNames', given, "in the backbone's order, each name once");
+    }
+    previous = index;
+  }
+  return chosen;
+}
+
+/** RoIs go to level log2(size) between those of the first and the last stride: each must have a map. */
+function checkRoiStrides(
+  place: string,
+  names: readonly string[],
+  strides: readonly number[],
+): void {
+  const levels = strides.map((stride) => Math.log2(stride));
+  const odd = levels.findIndex((level) => !Number.isInteger(level));
+  if (odd >= 0) {
+    throw mismatch(
+      `${place}: level "${names[odd] ?? ''}" has stride ${strides[odd] ?? 0}; RoIs are assigned by powers of two.`,
+    );
+  }
+  const first = levels[0] ?? 0;
+  const last = levels[levels.length - 1] ?? 0;
+  if (last - first + 1 > levels.length) {
+    throw mismatch(
+      `${place}: strides ${strides.join(', ')} leave out a level: from ${2 ** first} to ${2 ** last} there are ${last - first + 1}, but ${names.length} maps are pooled from.`,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+import { mobileNetFpn } from '../backbones/mobilenet-fpn';
+import type { DetectorSpec } from './detector-spec';
+import { fasterRcnn } from './faster-rcnn';
+
+/**
+ * The small detector of people that ships with the package: Faster R-CNN on MobileNetV2 with a feature pyramid of 128
+ * channels, strides 8, 16, 32 and 64. The numbers are those its weights were trained with
+ * (examples/person-detector/train.py) and stand beside them in the file's metadata.
+ */
+export function personDetector(): DetectorSpec {
+  const spec = fasterRcnn({
+    backbone: mobileNetFpn('mobilenet_v2', {
+      returnedLayers: [2, 3, 5],
+      outChannels: 128,
+      trainableLayers: 4,
+    }),
+    numClasses: 2,
+    categories: ['__background__', 'person'],
+    minSize: 320,
+    maxSize: 480,
+    rpnAnchorGenerator: {
+      sizes: [
+        [16, 24],
+        [38, 58],
+        [88, 136],
+        [208, 320],
+      ],
+      aspectRatios: [1, 2, 3.5],
+    },
+    rpnPreNmsTopNTest: 300,
+    rpnPostNmsTopNTest: 150,
+    boxHead: { kind: 'twoMlp', representationSize: 256 },
+  });
+  return { ...spec, name: 'person', description: { ...spec.description, builder: 'person' } };
+}

@@ -1,0 +1,82 @@
+import { nearestName, rejectUnknownOptions, TorchdetError } from '../errors';
+import { countParameters } from '../nn/module';
+import type { DetectorSpec } from './detector-spec';
+import {
+  fasterrcnnMobilenetV3Large320Fpn,
+  fasterrcnnMobilenetV3LargeFpn,
+  fasterrcnnResnet50Fpn,
+  fasterrcnnResnet50FpnV2,
+} from './faster-rcnn-models';
+import type { NamedModelOptions } from './named-model';
+import { personDetector } from './person';
+
+interface ModelEntry {
+  readonly build: (options: NamedModelOptions) => DetectorSpec;
+  readonly description: string;
+}
+
+/** One entry per model: the name is torchvision's where it has one. */
+const MODELS = {
+  person: {
+    build: (options) => {
+      rejectUnknownOptions('person', options, []);
+      return personDetector();
+    },
+    description: 'Faster R-CNN, MobileNetV2 and FPN: people; weights ship with the package',
+  },
+  fasterrcnn_resnet50_fpn: {
+    build: fasterrcnnResnet50Fpn,
+    description: 'Faster R-CNN, ResNet-50 and FPN',
+  },
+  fasterrcnn_resnet50_fpn_v2: {
+    build: fasterrcnnResnet50FpnV2,
+    description: 'Faster R-CNN, ResNet-50 and FPN, improved recipe',
+  },
+  fasterrcnn_mobilenet_v3_large_fpn: {
+    build: fasterrcnnMobilenetV3LargeFpn,
+    description: 'Faster R-CNN, MobileNetV3-Large and FPN',
+  },
+  fasterrcnn_mobilenet_v3_large_320_fpn: {
+    build: fasterrcnnMobilenetV3Large320Fpn,
+    description: 'Faster R-CNN, MobileNetV3-Large and FPN, for small images',
+  },
+} as const satisfies Record<string, ModelEntry>;
+
+export type ModelName = keyof typeof MODELS;
+
+export interface ModelInfo {
+  readonly name: ModelName;
+  /** Parameters of the model as built by default, frozen ones included. */
+  readonly parameters: number;
+  readonly description: string;
+}
+
+export const MODEL_NAMES = Object.keys(MODELS) as readonly ModelName[];
+
+export function isModelName(name: string): name is ModelName {
+  return Object.hasOwn(MODELS, name);
+}
+
+/**
+ * Describes a model by its name.
+ *
+ * @throws TorchdetError ERR_MODEL_UNKNOWN with the nearest name; ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
+ */
+export function buildModel(name: string, options: NamedModelOptions = {}): DetectorSpec {
+  if (isModelName(name)) {
+    const entry: ModelEntry = MODELS[name];
+    return entry.build(options);
+  }
+  const nearest = nearestName(name, MODEL_NAMES);
+  const hint = nearest ? `Did you mean "${nearest}"?` : `Known: ${MODEL_NAMES.join(', ')}.`;
+  throw new TorchdetError('ERR_MODEL_UNKNOWN', `No model is called "${name}". ${hint}`);
+}
+
+/** All models that {@link buildModel} knows. */
+export function listModels(): ModelInfo[] {
+  return MODEL_NAMES.map((name) => ({
+    name,
+    parameters: countParameters(buildModel(name).module),
+    description: MODELS[name].description,
+  }));
+}
