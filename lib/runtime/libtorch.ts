@@ -82,7 +82,9 @@ function fromEnvironment(
 
 /** The two variables an activated environment sets; Python itself is never started. */
 function fromPython(env: NodeJS.ProcessEnv, tried: string[]): LibtorchInstallation | undefined {
-  const prefixes = [env.VIRTUAL_ENV, env.CONDA_PREFIX].filter((prefix) => !!prefix);
+  const prefixes = [env.VIRTUAL_ENV, env.CONDA_PREFIX].flatMap((prefix) =>
+    prefix ? [prefix] : [],
+  );
   if (prefixes.length === 0) {
     tried.push('an active Python environment: neither VIRTUAL_ENV nor CONDA_PREFIX is set');
   }

@@ -1,7 +1,8 @@
 /*
- * The loader: a tiny addon that knows nothing of torch. It opens LibTorch's shared objects with global symbols before the
- * real addon is required, so that LibTorch may stand in any folder and the real addon needs no rpath.
- * What is opened stays open until the process ends: torch's static state cannot be unloaded.
+ * The loader: a tiny addon that knows nothing of torch. It opens LibTorch's shared objects with
+ * global symbols before the real addon is required, so that LibTorch may stand in any folder and
+ * the real addon needs no rpath. What is opened stays open until the process ends: torch's static
+ * state cannot be unloaded.
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
@@ -19,7 +20,7 @@ static napi_value open_library(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, NULL, "open(path): path must be a string");
     return NULL;
   }
-  char *path = malloc(length + 1);
+  char* path = malloc(length + 1);
   if (path == NULL) {
     napi_throw_error(env, NULL, "open(path): out of memory");
     return NULL;
@@ -27,7 +28,7 @@ static napi_value open_library(napi_env env, napi_callback_info info) {
   if (napi_get_value_string_utf8(env, argument, path, length + 1, &length) != napi_ok) {
     napi_throw_error(env, NULL, "open(path): the path could not be read");
   } else if (dlopen(path, RTLD_NOW | RTLD_GLOBAL) == NULL) {
-    const char *reason = dlerror();
+    const char* reason = dlerror();
     napi_throw_error(env, NULL, reason != NULL ? reason : "dlopen failed without a reason");
   }
   free(path);
