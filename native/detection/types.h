@@ -35,6 +35,10 @@ struct Detections {
   at::Tensor boxes;   // N x 4 float32, xyxy in pixels of the original image
   at::Tensor labels;  // N int64
   at::Tensor scores;  // N float32
+  // Undefined where the model has no such branch.
+  at::Tensor masks;             // N x 1 x H x W float32 in 0..1
+  at::Tensor keypoints;         // N x K x 3: x, y, visibility
+  at::Tensor keypoints_scores;  // N x K
 };
 
 // Called between stages; throws to stop (a cancelled call, a closing process). Empty: nothing to

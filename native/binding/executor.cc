@@ -1,0 +1,55 @@
+#include "executor.h"
+
+#include <ATen/Parallel.h>
+
+#include "../script/execution.h"
+
+namespace torchdet::binding {
+
+Executor::Executor(int threads, std::function<void(std::unique_ptr<Job>)> done)
+    : done_(std::move(done)), threads_(threads), thread_([this] { loop(); }) {}
+
+Executor::~Executor() { stop(); }
+
+void Executor::enqueue(std::unique_ptr<Job> job) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+std::deque<std::unique_ptr<Job>> Executor::stop() {
+  std::deque<std::unique_ptr<Job>> left;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_.store(true);
+    left.swap(queue_);
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  return left;
+}
+
+void Executor::loop() {
+  script::PlainExecution plain;
+  int threads = 0;
+  while (true) {
+    std::unique_ptr<Job> job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_.load() || !queue_.empty(); });
+      if (stopping_.load()) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    if (const int wanted = threads_.load(); wanted != threads) {
+      at::set_num_threads(wanted);
+      threads = wanted;
+    }
+    job->run();
+    done_(std::move(job));
+  }
+}
+
+}  // namespace torchdet::binding

@@ -1,0 +1,168 @@
+#include "fusions.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <optional>
+#include <string>
+
+namespace torchdet::script {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+// An activation oneDNN applies inside a convolution.
+struct Activation {
+  std::string name = "none";
+  std::vector<double> scalars;
+};
+
+Node* only_user(Value* value) {
+  if (value->uses().size() != 1) return nullptr;
+  Node* user = value->uses()[0].user;
+  return user->owningBlock() == value->node()->owningBlock() ? user : nullptr;
+}
+
+std::optional<double> constant_number(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  if (!constant || !constant->isScalar()) return std::nullopt;
+  return constant->toScalar().toDouble();
+}
+
+std::optional<Activation> activation_of(Node* node) {
+  if (!node) return std::nullopt;
+  const std::string kind = node->kind().toQualString();
+  if (kind == "aten::relu" || kind == "aten::relu_") return Activation{"relu", {}};
+  if (kind == "aten::hardswish" || kind == "aten::hardswish_") return Activation{"hardswish", {}};
+  if (kind == "aten::relu6" || kind == "aten::relu6_") return Activation{"hardtanh", {0, 6}};
+  if (kind == "aten::hardtanh" || kind == "aten::hardtanh_") {
+    const auto low = constant_number(node->input(1));
+    const auto high = constant_number(node->input(2));
+    if (low && high) return Activation{"hardtanh", {*low, *high}};
+  }
+  return std::nullopt;
+}
+
+// a + b with the same shape is what a residual block adds; a broadcast would not fit oneDNN's sum, and is not seen in the
+// graph. Only a sum of two convolution-sized maps, recognised by both being non-constant tensors, is fused.
+bool is_plain_add(Node* node) {
+  if (!node) return false;
+  const std::string kind = node->kind().toQualString();
+  if ((kind != "aten::add" && kind != "aten::add_") || node->inputs().size() != 3) return false;
+  if (!node->input(0)->type()->isSubtypeOf(*c10::TensorType::get()) ||
+      !node->input(1)->type()->isSubtypeOf(*c10::TensorType::get())) {
+    return false;
+  }
+  return constant_number(node->input(2)) == 1.0;
+}
+
+bool is_foldable_conv(Node* node) {
+  if (node->kind() != c10::Symbol::fromQualString("aten::conv2d")) return false;
+  // conv2d(input, weight, bias, stride, padding, dilation, groups), all but the input constant, padding as numbers.
+  for (size_t i = 1; i < 7; ++i) {
+    if (!torch::jit::toIValue(node->input(i))) return false;
+  }
+  if (!torch::jit::toIValue(node->input(4))->isIntList()) return false;
+  const at::Tensor weight = torch::jit::toIValue(node->input(1))->toTensor();
+  return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == 4;
+}
+
+// The fused node stands where the last of its parts stood: its input must still hold what the convolution read.
+bool written_between(Value* input, Node* first, Node* last) {
+  for (Node* node = first->next(); node != last; node = node->next()) {
+    const std::string kind = node->kind().toQualString();
+    if (kind.back() == '_' && !node->inputs().empty() && node->input(0) == input) return true;
+  }
+  return false;
+}
+
+Value* insert_scalars(Graph& graph, const std::vector<double>& scalars) {
+  std::vector<Value*> values;
+  for (const double scalar : scalars) values.push_back(graph.insertConstant(scalar));
+  Node* list = graph.createList(c10::OptionalType::create(c10::NumberType::get()), values);
+  return graph.insertNode(list)->output();
+}
+
+class ConvolutionFuser {
+ public:
+  explicit ConvolutionFuser(Graph& graph) : graph_(graph) {}
+
+  void run(Block* block) {
+    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+      Node* node = *it++;
+      for (Block* inner : node->blocks()) run(inner);
+      if (is_foldable_conv(node)) fuse(node);
+    }
+    // Replaced nodes go at the end: the iteration above may stand on one of them.
+    for (Node* node : dead_) {
+      if (!node->hasUses()) node->destroy();
+    }
+    dead_.clear();
+  }
+
+ private:
+  void fuse(Node* conv) {
+    Node* last = conv;
+    Value* other = nullptr;
+    Activation activation;
+    if (const auto found = activation_of(only_user(conv->output()))) {
+      activation = *found;
+      last = only_user(conv->output());
+    } else if (Node* add = only_user(conv->output()); is_plain_add(add)) {
+      Node* relu = only_user(add->output());
+      const auto after = activation_of(relu);
+      if (after && after->name == "relu" && !written_between(conv->input(0), conv, relu)) {
+        other = add->input(0) == conv->output() ? add->input(1) : add->input(0);
+        // Both sides the same convolution's output would be two uses and was refused above.
+        activation = *after;
+        last = relu;
+      }
+    }
+    Value* fused = insert_fused(conv, last, other, activation);
+    last->output()->replaceAllUsesWith(fused);
+    mark_dead(conv, last);
+  }
+
+  Value* insert_fused(Node* conv, Node* last, Value* other, const Activation& activation) {
+    torch::jit::WithInsertPoint at(other ? last : conv);
+    const at::Tensor weight = torch::jit::toIValue(conv->input(1))->toTensor();
+    Value* packed = graph_.insertConstant(weight.contiguous(at::MemoryFormat::ChannelsLast));
+    Value* scalars = insert_scalars(graph_, activation.scalars);
+    Value* algorithm = graph_.insertConstant("");
+    Value* unary = graph_.insertConstant(activation.name);
+    Value *bias = conv->input(2), *stride = conv->input(3), *padding = conv->input(4), *dilation = conv->input(5),
+          *groups = conv->input(6);
+    Node* node = nullptr;
+    if (other) {
+      node = graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
+                           {conv->input(0), other, packed, bias, padding, stride, dilation, groups,
+                            graph_.insertConstant("add"), graph_.insertConstant(1.0), unary, scalars, algorithm});
+    } else {
+      node = graph_.create(
+          c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
+          {conv->input(0), packed, bias, padding, stride, dilation, groups, unary, scalars, algorithm});
+    }
+    return graph_.insertNode(node)->output();
+  }
+
+  void mark_dead(Node* conv, Node* last) {
+    // From the end of the chain to its start, so that each has lost its user when its turn comes.
+    if (last != conv) {
+      dead_.push_back(last);
+      Node* middle = only_user(conv->output());
+      if (middle && middle != last) dead_.push_back(middle);
+    }
+    dead_.push_back(conv);
+  }
+
+  Graph& graph_;
+  std::vector<Node*> dead_;
+};
+
+}  // namespace
+
+void fuse_convolutions(const std::shared_ptr<Graph>& graph) { ConvolutionFuser(*graph).run(graph->block()); }
+
+}  // namespace torchdet::script

@@ -1,0 +1,81 @@
+#include "network.h"
+
+#include "inference_compiler.h"
+
+namespace torchdet::script {
+namespace {
+
+using torch::jit::Module;
+
+std::vector<at::Tensor> tensors_of(const c10::IValue& value, const char* where) {
+  TORCH_CHECK(value.isTensorList(), where, " must return lists of tensors, got ", value.type()->str());
+  return value.toTensorVector();
+}
+
+class ScriptNetwork : public detection::RcnnNetwork {
+ public:
+  ScriptNetwork(Module backbone, Module rpn_head, Module box_head, Module box_predictor)
+      : backbone_(std::move(backbone)),
+        rpn_head_(std::move(rpn_head)),
+        box_head_(std::move(box_head)),
+        box_predictor_(std::move(box_predictor)) {}
+
+  detection::FeatureMaps backbone(const at::Tensor& images) override {
+    const c10::IValue output = backbone_.forward({images});
+    detection::FeatureMaps maps;
+    if (output.isTensor()) {  // torchvision calls a backbone's single map '0'
+      maps.emplace_back("0", output.toTensor());
+      return maps;
+    }
+    TORCH_CHECK(output.isGenericDict(), "the backbone must return a Tensor or a Dict[str, Tensor], got ",
+                output.type()->str());
+    for (const auto& entry : output.toGenericDict()) {
+      maps.emplace_back(entry.key().toStringRef(), entry.value().toTensor());
+    }
+    return maps;
+  }
+
+  std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>> rpn_head(
+      const std::vector<at::Tensor>& features) override {
+    const c10::IValue output = rpn_head_.forward({features});
+    TORCH_CHECK(output.isTuple() && output.toTupleRef().elements().size() == 2,
+                "rpn.head must return (objectness, deltas), got ", output.type()->str());
+    const auto& elements = output.toTupleRef().elements();
+    return {tensors_of(elements[0], "rpn.head"), tensors_of(elements[1], "rpn.head")};
+  }
+
+  std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) override {
+    const c10::IValue output = box_predictor_.forward({box_head_.forward({pooled})});
+    TORCH_CHECK(output.isTuple() && output.toTupleRef().elements().size() == 2,
+                "roi_heads.box_predictor must return (class logits, box regression), got ", output.type()->str());
+    const auto& elements = output.toTupleRef().elements();
+    return {elements[0].toTensor(), elements[1].toTensor()};
+  }
+
+ private:
+  Module backbone_;
+  Module rpn_head_;
+  Module box_head_;
+  Module box_predictor_;
+};
+
+template <typename Prepare>
+std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, Prepare prepare) {
+  const Module roi_heads = module.attr("roi_heads").toModule();
+  return std::make_unique<ScriptNetwork>(prepare(module.attr("backbone").toModule()),
+                                         prepare(module.attr("rpn").toModule().attr("head").toModule()),
+                                         prepare(roi_heads.attr("box_head").toModule()),
+                                         prepare(roi_heads.attr("box_predictor").toModule()));
+}
+
+}  // namespace
+
+std::unique_ptr<detection::RcnnNetwork> make_exact_network(const Module& module) {
+  return make_network(module, [](Module part) { return part; });
+}
+
+std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& module) {
+  return make_network(module, compile_for_inference);
+}
+
+}  // namespace torchdet::script

@@ -1,0 +1,147 @@
+#include "rcnn_reader.h"
+
+namespace torchdet::script {
+namespace {
+
+using torch::jit::Module;
+using torch::jit::Object;
+
+bool has_module(const Module& module, const std::string& name) {
+  return module.hasattr(name) && module.attr(name).isModule();
+}
+
+bool has_branch(const Module& roi_heads, const std::string& name) {
+  return roi_heads.hasattr(name) && !roi_heads.attr(name).isNone();
+}
+
+// Lists and tuples of numbers alike: torchvision keeps what its user gave.
+std::vector<double> numbers(const c10::IValue& value) {
+  std::vector<double> result;
+  const auto add = [&result](const c10::IValue& item) {
+    result.push_back(item.isInt() ? static_cast<double>(item.toInt()) : item.toDouble());
+  };
+  if (value.isInt() || value.isDouble()) {
+    add(value);
+  } else if (value.isTuple()) {
+    for (const c10::IValue& item : value.toTupleRef().elements()) add(item);
+  } else {
+    for (const c10::IValue& item : value.toListRef()) add(item);
+  }
+  return result;
+}
+
+std::vector<std::vector<double>> nested_numbers(const c10::IValue& value) {
+  std::vector<std::vector<double>> result;
+  if (value.isTuple()) {
+    for (const c10::IValue& item : value.toTupleRef().elements()) result.push_back(numbers(item));
+  } else {
+    for (const c10::IValue& item : value.toListRef()) result.push_back(numbers(item));
+  }
+  return result;
+}
+
+int64_t count_of(const c10::IValue& dictionary, const std::string& phase) {
+  return dictionary.toGenericDict().at(phase).toInt();
+}
+
+Object object_of(const Module& module, const std::string& name) { return Object(module.attr(name).toObject()); }
+
+detection::TransformConfig read_transform(const Module& transform) {
+  detection::TransformConfig config;
+  for (const double size : numbers(transform.attr("min_size"))) config.min_size.push_back(static_cast<int64_t>(size));
+  config.max_size = transform.attr("max_size").toInt();
+  config.image_mean = numbers(transform.attr("image_mean"));
+  config.image_std = numbers(transform.attr("image_std"));
+  config.size_divisible = transform.attr("size_divisible").toInt();
+  if (transform.hasattr("fixed_size") && !transform.attr("fixed_size").isNone()) {
+    const auto size = numbers(transform.attr("fixed_size"));
+    config.fixed_size = {{static_cast<int64_t>(size.at(0)), static_cast<int64_t>(size.at(1))}};
+  }
+  return config;
+}
+
+detection::RpnConfig read_rpn(const Module& rpn) {
+  detection::RpnConfig config;
+  config.pre_nms_top_n_train = count_of(rpn.attr("_pre_nms_top_n"), "training");
+  config.pre_nms_top_n_test = count_of(rpn.attr("_pre_nms_top_n"), "testing");
+  config.post_nms_top_n_train = count_of(rpn.attr("_post_nms_top_n"), "training");
+  config.post_nms_top_n_test = count_of(rpn.attr("_post_nms_top_n"), "testing");
+  config.nms_thresh = rpn.attr("nms_thresh").toDouble();
+  config.score_thresh = rpn.attr("score_thresh").toDouble();
+  const Object matcher = object_of(rpn, "proposal_matcher");
+  config.fg_iou_thresh = matcher.attr("high_threshold").toDouble();
+  config.bg_iou_thresh = matcher.attr("low_threshold").toDouble();
+  const Object sampler = object_of(rpn, "fg_bg_sampler");
+  config.batch_size_per_image = sampler.attr("batch_size_per_image").toInt();
+  config.positive_fraction = sampler.attr("positive_fraction").toDouble();
+  return config;
+}
+
+detection::RoiPoolConfig read_pool(const Module& pool) {
+  detection::RoiPoolConfig config;
+  for (const c10::IValue& name : pool.attr("featmap_names").toListRef()) {
+    config.featmap_names.push_back(name.toStringRef());
+  }
+  const auto size = numbers(pool.attr("output_size"));
+  config.output_size = {static_cast<int64_t>(size.at(0)), static_cast<int64_t>(size.at(1))};
+  config.sampling_ratio = pool.attr("sampling_ratio").toInt();
+  config.canonical_scale = numbers(pool.attr("canonical_scale")).at(0);
+  config.canonical_level = numbers(pool.attr("canonical_level")).at(0);
+  // torchvision caches scales from the first image it sees; an archive scripted after that carries them.
+  if (pool.hasattr("scales") && !pool.attr("scales").isNone()) {
+    for (const double scale : numbers(pool.attr("scales"))) config.strides.push_back(1 / scale);
+  }
+  return config;
+}
+
+detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
+  detection::RoiHeadsConfig config;
+  config.box_roi_pool = read_pool(roi_heads.attr("box_roi_pool").toModule());
+  config.score_thresh = roi_heads.attr("score_thresh").toDouble();
+  config.nms_thresh = roi_heads.attr("nms_thresh").toDouble();
+  config.detections_per_img = roi_heads.attr("detections_per_img").toInt();
+  const auto weights = numbers(object_of(roi_heads, "box_coder").attr("weights"));
+  for (size_t i = 0; i < 4; ++i) config.bbox_reg_weights[i] = weights.at(i);
+  const Object matcher = object_of(roi_heads, "proposal_matcher");
+  config.fg_iou_thresh = matcher.attr("high_threshold").toDouble();
+  config.bg_iou_thresh = matcher.attr("low_threshold").toDouble();
+  const Object sampler = object_of(roi_heads, "fg_bg_sampler");
+  config.batch_size_per_image = sampler.attr("batch_size_per_image").toInt();
+  config.positive_fraction = sampler.attr("positive_fraction").toDouble();
+  return config;
+}
+
+}  // namespace
+
+bool has_rcnn_network(const Module& module) {
+  if (!has_module(module, "backbone") || !has_module(module, "rpn") || !has_module(module, "roi_heads")) {
+    return false;
+  }
+  const Module roi_heads = module.attr("roi_heads").toModule();
+  for (const char* branch : {"mask_head", "mask_predictor", "keypoint_head", "keypoint_predictor"}) {
+    if (has_branch(roi_heads, branch)) return false;
+  }
+  return has_module(module.attr("rpn").toModule(), "head") && has_module(roi_heads, "box_head") &&
+         has_module(roi_heads, "box_predictor");
+}
+
+std::optional<detection::RcnnConfig> read_rcnn_config(const Module& module) {
+  if (!has_module(module, "transform")) return std::nullopt;
+  try {
+    const Module rpn = module.attr("rpn").toModule();
+    const Module generator = rpn.attr("anchor_generator").toModule();
+    detection::RcnnConfig config;
+    config.transform = read_transform(module.attr("transform").toModule());
+    config.anchors.sizes = nested_numbers(generator.attr("sizes"));
+    config.anchors.aspect_ratios = nested_numbers(generator.attr("aspect_ratios"));
+    config.rpn = read_rpn(rpn);
+    config.roi_heads = read_roi_heads(module.attr("roi_heads").toModule());
+    return config;
+  } catch (const std::exception&) {
+    // An attribute that is missing or of another type says that this is not torchvision's structure after all; the archive's
+    // own forward, which needs none of them, is then the right way to run it.
+    return std::nullopt;
+  }
+}
+
+}  // namespace torchdet::script
