@@ -68,8 +68,12 @@ export function loadCudaLibraries(): boolean {
   return complete;
 }
 
-/** libc10 and libtorch_cpu with global symbols: the addon names them as needed but knows no path to them. */
-function openLibtorch(): LibtorchInstallation {
+/**
+ * Opens libc10 and libtorch_cpu with global symbols: the addon names them as needed but knows no path to them.
+ *
+ * @throws as {@link loadBinding}, of which it is the first half
+ */
+export function openLibtorch(): LibtorchInstallation {
   const libtorch = libtorchInUse();
   if (!libtorchOpened) {
     for (const name of ['libc10.so', 'libtorch_cpu.so'])

@@ -115,7 +115,7 @@ async function moveIntoPlace(temporary: string, folder: string): Promise<Libtorc
     );
   }
   const { version, flavour } = requireVersion(found, 'cache', 'the source');
-  const target = join(folder, `${LIBTORCH_VERSION}-${/^cu\d+$/.test(flavour) ? flavour : 'cpu'}`);
+  const target = join(folder, `${LIBTORCH_VERSION}-${flavour}`);
   const old = `${target}.tmp-old-${String(process.pid)}`;
   const replaces = existsSync(target);
   if (replaces) await rename(target, old);

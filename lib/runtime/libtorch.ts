@@ -128,7 +128,7 @@ function cachedFlavours(folder: string): string[] {
   } catch {
     return [];
   }
-  const pattern = new RegExp(`^${LIBTORCH_VERSION.replaceAll('.', '\\.')}-(cpu|cu\\d+)$`);
+  const pattern = new RegExp(`^${LIBTORCH_VERSION.replaceAll('.', '\\.')}-(cpu|cu\\w+)$`);
   return names.filter((name) => pattern.test(name)).sort((a, b) => b.localeCompare(a));
 }
 
