@@ -56,7 +56,7 @@ export function findStateDicts(root: PickleValue): StateDict[] {
     const at = usualNames.indexOf(path.split('.').at(-1) ?? '');
     return at < 0 ? usualNames.length : at;
   };
-  const small = ({ tensors }: StateDict): number => (tensors < 0.9 * most ? 1 : 0);
+  const small = ({ tensors }: StateDict): number => (tensors < 0.75 * most ? 1 : 0);
   return found.sort(
     (a, b) =>
       small(a) - small(b) ||

@@ -102,6 +102,11 @@ export function unpickle(
   return new Unpickler(cursor, loadPersistent).run();
 }
 
+/** Names come out of the file: none may draw on the terminal. */
+function printable(name: string): string {
+  return name.slice(0, 200).replace(/[^\x20-\x7e]/g, '?');
+}
+
 class Unpickler {
   private stack: PickleValue[] = [];
   /** Heights of the stack at the open marks. */
@@ -133,7 +138,7 @@ class Unpickler {
   private unsafe(name: string): TorchdetError {
     return new TorchdetError(
       'ERR_CHECKPOINT_UNSAFE',
-      `${this.cursor.where}: refused, because it wants to use Python's "${name.slice(0, 200)}", which is not among the ` +
+      `${this.cursor.where}: refused, because it wants to use Python's "${printable(name)}", which is not among the ` +
         `constructors a file of tensors needs. Nothing was executed. If the file holds a whole model rather than its ` +
         `weights, save model.state_dict() in Python instead.`,
     );
