@@ -53,7 +53,8 @@ function describeBody(
   const where = `${builder}("${name}")`;
   checkOptions(where, options);
   rejectUnknownOptions(where, options, known);
-  const norm = checkChoice(where, 'norm', options.norm ?? 'frozen', ['frozen', 'batch']);
+  const { norm: given = 'frozen' } = options;
+  const norm = checkChoice(where, 'norm', given, ['frozen', 'batch']);
   const eps = checkNumber(where, 'normEps', options.normEps ?? 1e-5, 0);
   const features = make(normLayer(norm, { eps }));
 

@@ -31,9 +31,10 @@ export function lookUp<T>(builder: string, name: string, known: Readonly<Record<
   );
 }
 
-/** The options as given, without those left undefined, for a description. */
-export function givenOptions(options: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+/** The options as given, without those that are undefined: these must not hide a default, nor show in a description. */
+export function givenOptions<T extends object>(options: T): T & Record<string, unknown> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T & Record<string, unknown>;
 }
 
 /** The options without some of them. */

@@ -48,7 +48,7 @@ export function resnetFpn(name: ResnetName, options: ResnetFpnOptions = {}): Bac
   const where = `resnetFpn("${name}")`;
   checkOptions(where, options);
   rejectUnknownOptions(where, options, OPTIONS);
-  const { extraBlocks = 'maxPool', fpnNorm = null } = options;
+  const { extraBlocks = 'maxPool', fpnNorm = null, norm = 'frozen' } = options;
   const trainableLayers = checkInteger(
     where,
     'trainableLayers',
@@ -57,7 +57,7 @@ export function resnetFpn(name: ResnetName, options: ResnetFpnOptions = {}): Bac
     5,
   );
   const returnedLayers = checkLevels(where, options.returnedLayers ?? [1, 2, 3, 4], 1, 4);
-  const kind = checkChoice(where, 'norm', options.norm ?? 'frozen', NORM_KINDS);
+  const kind = checkChoice(where, 'norm', norm, NORM_KINDS);
   const eps = checkNumber(where, 'normEps', options.normEps ?? 1e-5, 0);
 
   const { children, frozenNames } = freezeGroups(

@@ -32,7 +32,7 @@ function build(recipe: Recipe, options: NamedModelOptions): DetectorSpec {
   const published = training.pretrained === 'detector' ? recipe.publishedEps : undefined;
   const spec = fasterRcnn({
     ...recipe.settings,
-    ...omit(options, NAMED_MODEL_OPTIONS),
+    ...givenOptions(omit(options, NAMED_MODEL_OPTIONS)),
     backbone: recipe.backbone(training, options.normEps ?? published ?? 1e-5),
     numClasses: options.numClasses ?? COCO_CLASSES,
   });

@@ -1,5 +1,6 @@
 /** Detectors: builders with typed options, and torchvision's models by name. */
 export type { DetectorDescription, DetectorSpec } from './detector-spec';
+export { detectorFromDescription } from './from-description';
 export { fasterRcnn } from './faster-rcnn';
 export * from './faster-rcnn-models';
 export type {

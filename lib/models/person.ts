@@ -31,5 +31,9 @@ export function personDetector(): DetectorSpec {
     rpnPostNmsTopNTest: 150,
     boxHead: { kind: 'twoMlp', representationSize: 256 },
   });
-  return { ...spec, name: 'person', description: { ...spec.description, builder: 'person' } };
+  return {
+    ...spec,
+    name: 'person',
+    description: { ...spec.description, builder: 'person', options: {} },
+  };
 }

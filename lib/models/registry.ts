@@ -19,7 +19,8 @@ interface ModelEntry {
 const MODELS = {
   person: {
     build: (options) => {
-      rejectUnknownOptions('person', options, []);
+      // Ready-made: its weights ship with the package and are always loaded, whatever `pretrained` says.
+      rejectUnknownOptions('person', options, ['pretrained']);
       return personDetector();
     },
     description: 'Faster R-CNN, MobileNetV2 and FPN: people; weights ship with the package',

@@ -43,7 +43,8 @@ export interface AttributeSpec {
  *
  * `source` holds one or more `def` blocks starting at column 0, body indented by four spaces. It may use `torch.<aten op>`,
  * `ops.<namespace>.<op>` and `self`; children with numeric names are reached by `getattr(self, "0").forward(x)`. A bool
- * attribute `training` is always there. Numbers that never change are written into the source.
+ * attribute `training` is always there. Numbers that never change are written into the source. An empty source is right for
+ * a container whose parent calls the children.
  */
 export interface ModuleSpec {
   /** Class name, for messages and the archive, for example `Conv2d`. */
