@@ -70,7 +70,7 @@ export function detectCommand(finish: (code: number) => void): Command {
         finish(await detect(images, options, { stdout, stderr, signal, open: openDetector }));
       } catch (error) {
         if (!signal.aborted) throw error;
-        process.stderr.write('torchdet: interrupted\n');
+        process.stderr.write('interrupted\n');
         finish(130);
       } finally {
         process.off('SIGINT', interrupt);

@@ -26,10 +26,11 @@ function torchdet(args: string[], interruptOn?: RegExp): Promise<Finished> {
     });
     let stdout = '';
     let stderr = '';
+    let interrupted = false;
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
-      if (interruptOn?.test(stderr)) child.kill('SIGINT');
+      if (interruptOn?.test(stderr) && !interrupted) interrupted = child.kill('SIGINT');
     });
     child.on('error', fail);
     child.on('close', (code) => {
