@@ -110,6 +110,16 @@ class Run {
   }
 }
 
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new TorchdetError('ERR_FILE', `--out ${path} cannot be a folder: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 async function openDetector(
   plan: DetectorPlan,
   categories: readonly string[] | undefined,
@@ -151,7 +161,7 @@ export async function detect(
     return 1;
   }
   const outputs = out === undefined ? [] : await planOutputs(files, out);
-  if (out !== undefined) await mkdir(out, { recursive: true });
+  if (out !== undefined) await makeFolder(out);
   const detector = await openDetector(plan, categories, options, context);
   const run = new Run(detector, categories, options, context);
   try {

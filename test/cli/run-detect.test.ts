@@ -10,6 +10,7 @@ import {
   type ImageDetector,
 } from '../../lib/cli/run-detect';
 import { UsageError } from '../../lib/cli/usage-error';
+import { TorchdetError } from '../../lib/errors';
 import { decodeImage } from '../../lib/images/decode';
 import { classColour } from '../../lib/images/draw';
 
@@ -189,6 +190,13 @@ describe('torchdet detect, with a detector that finds cats', () => {
     const { code, stderr } = await run([good], { maxPixels: 100 });
     assert.equal(code, 1);
     assert.match(stderr, /24000 pixels; the limit is 100/);
+  });
+
+  it('says so where --out cannot be a folder', async () => {
+    await assert.rejects(
+      run([good], { out: join(bad, 'out') }),
+      (error) => error instanceof TorchdetError && error.code === 'ERR_FILE',
+    );
   });
 
   it('goes on after a failed prediction', async () => {
