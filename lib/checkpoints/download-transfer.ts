@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 
 import { DiskFullError, HttpStatusError } from './download-errors';
 
@@ -46,6 +46,7 @@ export async function transfer(
     const validator = known.note.etag?.startsWith('"') ? known.note.etag : known.note.lastModified;
     if (validator !== undefined) headers['if-range'] = validator;
   }
+  const { request } = await import('undici');
   const { statusCode, headers: answer, body } = await request(url, { dispatcher, signal, headers });
 
   const complete = known !== undefined && statusCode === 416 && known.size === known.note.total;

@@ -4,9 +4,6 @@ import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { lock } from 'proper-lockfile';
-import { EnvHttpProxyAgent, interceptors } from 'undici';
-
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import {
   canRetry,
@@ -107,6 +104,7 @@ async function acquireLock(
   hint: string,
   signal: AbortSignal | undefined,
 ): Promise<{ signal: AbortSignal; release: () => Promise<void> }> {
+  const { lock } = await import('proper-lockfile');
   const lost = new AbortController();
   for (;;) {
     signal?.throwIfAborted();
@@ -182,6 +180,8 @@ async function attempts(
   signal: AbortSignal,
 ): Promise<void> {
   const { retries = 4, retryDelay = 1000, onProgress } = options;
+  // Loaded here: these take a good part of a second, and most programs never download.
+  const { EnvHttpProxyAgent, interceptors } = await import('undici');
   const agent = new EnvHttpProxyAgent({
     // Plain http is forwarded, as proxies expect; https always goes through a tunnel.
     proxyTunnel: false,
