@@ -20,6 +20,11 @@ namespace torchdet::ops {
 
 namespace {
 
+template <typename Signature>
+auto find(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
 // The coordinate trick costs less for few boxes; torchvision's limits, because the two ways can
 // keep different boxes.
 int64_t coordinate_trick_limit(const at::Tensor& boxes) { return boxes.is_cpu() ? 4'000 : 100'000; }
@@ -50,9 +55,8 @@ at::Tensor nms_by_group(const at::Tensor& boxes, const at::Tensor& scores, const
 }  // namespace
 
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("torchvision::nms", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double)>();
+  static const auto op =
+      find<at::Tensor(const at::Tensor&, const at::Tensor&, double)>("torchvision::nms");
   return op.call(boxes, scores, iou_threshold);
 }
 
@@ -68,10 +72,8 @@ at::Tensor batched_nms(const at::Tensor& boxes, const at::Tensor& scores, const 
 at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spatial_scale,
                      int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,
                      bool aligned) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("torchvision::roi_align", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double,
-                                               c10::SymInt, c10::SymInt, int64_t, bool)>();
+  static const auto op = find<at::Tensor(const at::Tensor&, const at::Tensor&, double, c10::SymInt,
+                                         c10::SymInt, int64_t, bool)>("torchvision::roi_align");
   return op.call(input, rois, spatial_scale, pooled_height, pooled_width, sampling_ratio, aligned);
 }
 
@@ -105,6 +107,47 @@ at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::T
   // Put back in the order of the RoIs: position k of the joined list belongs at joined_indices[k].
   const at::Tensor joined_indices = at::cat(indices);
   return at::cat(pooled).index_select(0, std::get<1>(at::sort(joined_indices)));
+}
+
+std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::Tensor& rois,
+                                            double spatial_scale, int64_t pooled_height,
+                                            int64_t pooled_width) {
+  static const auto op =
+      find<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, double,
+                                              c10::SymInt, c10::SymInt)>("torchvision::roi_pool");
+  return op.call(input, rois, spatial_scale, pooled_height, pooled_width);
+}
+
+std::tuple<at::Tensor, at::Tensor> ps_roi_align(const at::Tensor& input, const at::Tensor& rois,
+                                                double spatial_scale, int64_t pooled_height,
+                                                int64_t pooled_width, int64_t sampling_ratio) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, double, c10::SymInt, c10::SymInt, int64_t)>(
+      "torchvision::ps_roi_align");
+  return op.call(input, rois, spatial_scale, pooled_height, pooled_width, sampling_ratio);
+}
+
+std::tuple<at::Tensor, at::Tensor> ps_roi_pool(const at::Tensor& input, const at::Tensor& rois,
+                                               double spatial_scale, int64_t pooled_height,
+                                               int64_t pooled_width) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, double, c10::SymInt, c10::SymInt)>(
+      "torchvision::ps_roi_pool");
+  return op.call(input, rois, spatial_scale, pooled_height, pooled_width);
+}
+
+at::Tensor deform_conv2d(const at::Tensor& input, const at::Tensor& weight,
+                         const at::Tensor& offset, const at::Tensor& mask, const at::Tensor& bias,
+                         int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w,
+                         int64_t dilation_h, int64_t dilation_w, int64_t groups,
+                         int64_t offset_groups, bool use_mask) {
+  static const auto op =
+      find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                      const at::Tensor&, c10::SymInt, c10::SymInt, c10::SymInt, c10::SymInt,
+                      c10::SymInt, c10::SymInt, c10::SymInt, c10::SymInt, bool)>(
+          "torchvision::deform_conv2d");
+  return op.call(input, weight, offset, mask, bias, stride_h, stride_w, pad_h, pad_w, dilation_h,
+                 dilation_w, groups, offset_groups, use_mask);
 }
 
 }  // namespace torchdet::ops

@@ -37,4 +37,29 @@ at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::T
                                 int64_t pooled_height, int64_t pooled_width,
                                 int64_t sampling_ratio);
 
+// (pooled, argmax): the largest value of each bin, and its place y * width + x as int32 (-1 in an
+// empty bin).
+std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::Tensor& rois,
+                                            double spatial_scale, int64_t pooled_height,
+                                            int64_t pooled_width);
+
+// Position-sensitive pooling: (pooled, channel mapping); input has C = C' * h * w channels, the
+// result K x C' x h x w. The mapping is the input channel that each element was read from, int32.
+std::tuple<at::Tensor, at::Tensor> ps_roi_align(const at::Tensor& input, const at::Tensor& rois,
+                                                double spatial_scale, int64_t pooled_height,
+                                                int64_t pooled_width, int64_t sampling_ratio);
+
+std::tuple<at::Tensor, at::Tensor> ps_roi_pool(const at::Tensor& input, const at::Tensor& rois,
+                                               double spatial_scale, int64_t pooled_height,
+                                               int64_t pooled_width);
+
+// Deformable convolution, v2 where use_mask is set (else mask is not read). bias: zeros for none.
+// offset is N x (offset groups * kh * kw * 2: y, x) x h x w, mask N x (offset groups * kh * kw) x h
+// x w.
+at::Tensor deform_conv2d(const at::Tensor& input, const at::Tensor& weight,
+                         const at::Tensor& offset, const at::Tensor& mask, const at::Tensor& bias,
+                         int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w,
+                         int64_t dilation_h, int64_t dilation_w, int64_t groups,
+                         int64_t offset_groups, bool use_mask);
+
 }  // namespace torchdet::ops

@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
+#include "autograd.h"
 #include "kernels.h"
 
 namespace torchdet::ops {
@@ -15,23 +16,72 @@ void define_schemas(torch::Library& m) {
   m.def(
       "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt "
       "pooled_width, int sampling_ratio, bool aligned) -> Tensor");
+  m.def(
+      "_roi_align_backward(Tensor grad, Tensor rois, float spatial_scale, SymInt pooled_height, "
+      "SymInt pooled_width, SymInt batch_size, SymInt channels, SymInt height, SymInt width, int "
+      "sampling_ratio, bool aligned) -> Tensor");
+  m.def(
+      "roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt "
+      "pooled_width) -> (Tensor, Tensor)");
+  m.def(
+      "_roi_pool_backward(Tensor grad, Tensor rois, Tensor argmax, float spatial_scale, SymInt "
+      "pooled_height, SymInt pooled_width, SymInt batch_size, SymInt channels, SymInt height, "
+      "SymInt width) -> Tensor");
+  m.def(
+      "ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt "
+      "pooled_width, int sampling_ratio) -> (Tensor, Tensor)");
+  m.def(
+      "_ps_roi_align_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float "
+      "spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, SymInt "
+      "batch_size, SymInt channels, SymInt height, SymInt width) -> Tensor");
+  m.def(
+      "ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt "
+      "pooled_width) -> (Tensor, Tensor)");
+  m.def(
+      "_ps_roi_pool_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float "
+      "spatial_scale, SymInt pooled_height, SymInt pooled_width, SymInt batch_size, SymInt "
+      "channels, SymInt height, SymInt width) -> Tensor");
+  m.def(
+      "deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt "
+      "stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt "
+      "dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> Tensor");
+  m.def(
+      "_deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight, Tensor offset, Tensor "
+      "mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt "
+      "dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> "
+      "(Tensor, Tensor, Tensor, Tensor, Tensor)");
 }
 
 void register_cpu(torch::Library& m) {
   m.impl("nms", TORCH_FN(cpu::nms));
   m.impl("roi_align", TORCH_FN(cpu::roi_align));
+  m.impl("_roi_align_backward", TORCH_FN(cpu::roi_align_backward));
+  m.impl("roi_pool", TORCH_FN(cpu::roi_pool));
+  m.impl("_roi_pool_backward", TORCH_FN(cpu::roi_pool_backward));
+  m.impl("ps_roi_align", TORCH_FN(cpu::ps_roi_align));
+  m.impl("_ps_roi_align_backward", TORCH_FN(cpu::ps_roi_align_backward));
+  m.impl("ps_roi_pool", TORCH_FN(cpu::ps_roi_pool));
+  m.impl("_ps_roi_pool_backward", TORCH_FN(cpu::ps_roi_pool_backward));
+  m.impl("deform_conv2d", TORCH_FN(cpu::deform_conv2d));
+  m.impl("_deform_conv2d_backward", TORCH_FN(cpu::deform_conv2d_backward));
+}
+
+torch::Library library(torch::Library::Kind kind, std::optional<c10::DispatchKey> key) {
+  return torch::Library(kind, "torchvision", key, __FILE__, __LINE__);
 }
 
 class Registration {
  public:
   Registration() {
     if (c10::Dispatcher::singleton().findSchema({"torchvision::nms", ""}).has_value()) return;
-    static torch::Library schemas(torch::Library::FRAGMENT, "torchvision", std::nullopt, __FILE__,
-                                  __LINE__);
-    static torch::Library cpu_kernels(torch::Library::IMPL, "torchvision", c10::DispatchKey::CPU,
-                                      __FILE__, __LINE__);
+    static auto schemas = library(torch::Library::FRAGMENT, std::nullopt);
+    static auto cpu_kernels = library(torch::Library::IMPL, c10::DispatchKey::CPU);
+    static auto gradients = library(torch::Library::IMPL, c10::DispatchKey::Autograd);
+    static auto autocast = library(torch::Library::IMPL, c10::DispatchKey::AutocastCPU);
     define_schemas(schemas);
     register_cpu(cpu_kernels);
+    register_autograd(gradients);
+    register_autocast(autocast);
   }
 };
 

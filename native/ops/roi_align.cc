@@ -6,7 +6,9 @@
 #include <c10/util/irange.h>
 
 #include <algorithm>
-#include <numeric>
+#include <array>
+#include <cmath>
+#include <utility>
 
 #include "kernels.h"
 #include "roi_checks.h"
@@ -133,21 +135,25 @@ Level<T> make_level(const at::Tensor& map, double scale, int64_t pooled_height,
           map.size(2) * map.size(3)};
 }
 
-// RoIs in an order that reads neighbouring parts of a map one after the other: what a RoI needs is
-// then in the cache.
+// The RoIs by level, image and row of their middle: one after the other they read neighbouring
+// parts of a map, which are then in the cache, and each thread has a part of the map of its own.
 template <typename T>
 std::vector<int64_t> by_place(const T* rois, const int64_t* level_of, int64_t count) {
+  std::vector<std::pair<std::array<T, 3>, int64_t>> keyed(count);
+  for (int64_t k = 0; k < count; ++k) {
+    const T* roi = rois + k * 5;
+    const T level = level_of == nullptr ? T(0) : static_cast<T>(level_of[k]);
+    const T middle = (roi[2] + roi[4]) / 2;
+    keyed[k] = {{level, roi[0], std::isnan(middle) ? T(0) : middle}, k};
+  }
+  std::sort(keyed.begin(), keyed.end());
   std::vector<int64_t> order(count);
-  std::iota(order.begin(), order.end(), 0);
+  for (int64_t k = 0; k < count; ++k) order[k] = keyed[k].second;
   return order;
 }
 
 bool worth_channels_last(const at::Tensor& input, int64_t samples) {
   return input.size(1) >= 8 && samples >= input.size(0) * input.size(2) * input.size(3);
-}
-
-at::Tensor float_if_half(const at::Tensor& tensor) {
-  return at::isReducedFloatingType(tensor.scalar_type()) ? tensor.to(at::kFloat) : tensor;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "roi_checks.h"
 
 #include <ATen/Dispatch.h>
+#include <ATen/ops/arange.h>
 #include <c10/util/irange.h>
 
 namespace torchdet::ops {
@@ -34,12 +35,19 @@ void check_rois(const char* name, const at::Tensor& input, const at::Tensor& roi
 }
 
 void check_grad(const char* name, const at::Tensor& grad, const at::Tensor& rois,
-                int64_t pooled_height, int64_t pooled_width) {
+                int64_t pooled_height, int64_t pooled_width, int64_t channels) {
   check_common(name, grad, rois, pooled_height, pooled_width);
-  TORCH_CHECK(grad.dim() == 4 && grad.size(0) == rois.size(0) && grad.size(2) == pooled_height &&
-                  grad.size(3) == pooled_width,
-              name, ": grad must be ", rois.size(0), " x C x ", pooled_height, " x ", pooled_width,
-              ", got shape ", grad.sizes());
+  TORCH_CHECK(grad.dim() == 4 && grad.size(0) == rois.size(0) && grad.size(1) == channels &&
+                  grad.size(2) == pooled_height && grad.size(3) == pooled_width,
+              name, ": grad must be ", rois.size(0), " x ", channels, " x ", pooled_height, " x ",
+              pooled_width, ", got shape ", grad.sizes());
+}
+
+void check_companion(const char* name, const char* what, const at::Tensor& companion,
+                     const at::Tensor& grad) {
+  TORCH_CHECK(companion.scalar_type() == at::kInt && companion.sizes() == grad.sizes(), name, ": ",
+              what, " must be int32 of grad's shape ", grad.sizes(), ", got ",
+              companion.scalar_type(), " of shape ", companion.sizes());
 }
 
 void check_image_indices(const char* name, const at::Tensor& rois, int64_t images) {
@@ -51,6 +59,27 @@ void check_image_indices(const char* name, const at::Tensor& rois, int64_t image
                   " names image ", index, ", but the batch has ", images);
     }
   });
+}
+
+int64_t position_sensitive_channels(const char* name, int64_t channels, int64_t pooled_height,
+                                    int64_t pooled_width) {
+  const int64_t bins = pooled_height * pooled_width;
+  TORCH_CHECK(channels % bins == 0, name,
+              ": input channels must be a multiple of pooled height x width (", pooled_height,
+              " x ", pooled_width, " = ", bins, "), got ", channels);
+  return channels / bins;
+}
+
+at::Tensor channel_mapping(const at::Tensor& output) {
+  const int64_t channels = output.size(1) * output.size(2) * output.size(3);
+  return at::arange(channels, output.options().dtype(at::kInt))
+      .view({1, output.size(1), output.size(2), output.size(3)})
+      .expand(output.sizes())
+      .contiguous();
+}
+
+at::Tensor float_if_half(const at::Tensor& tensor) {
+  return at::isReducedFloatingType(tensor.scalar_type()) ? tensor.to(at::kFloat) : tensor;
 }
 
 }  // namespace torchdet::ops

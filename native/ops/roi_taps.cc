@@ -75,14 +75,16 @@ void RoiTaps<T>::compute(const T* box, const Geometry& geometry) {
   // NaN stays NaN: the coordinates then are, too. An infinite grid has no finite sample either.
   const T samples_x = adaptive ? std::ceil(bin_width) : static_cast<T>(geometry.sampling_ratio);
   const T samples_y = adaptive ? std::ceil(bin_height) : static_cast<T>(geometry.sampling_ratio);
-  const bool sampled = std::isfinite(samples_x) && std::isfinite(samples_y);
+  const bool finite = std::isfinite(samples_x) && std::isfinite(samples_y);
   const T one_nan = std::numeric_limits<T>::quiet_NaN();
 
-  rows_.compute(sampled ? y1 : one_nan, bin_height, geometry.pooled_height,
-                sampled ? samples_y : T(1), geometry.height);
-  columns_.compute(sampled ? x1 : one_nan, bin_width, geometry.pooled_width,
-                   sampled ? samples_x : T(1), geometry.width);
-  const T count = std::max(sampled ? samples_x * samples_y : T(1), T(1));
+  rows_.compute(finite ? y1 : one_nan, bin_height, geometry.pooled_height,
+                finite ? samples_y : T(1), geometry.height);
+  columns_.compute(finite ? x1 : one_nan, bin_width, geometry.pooled_width,
+                   finite ? samples_x : T(1), geometry.width);
+  const T count = std::max(finite ? samples_x * samples_y : T(1), T(1));
+
+  sampled_ = !finite || samples_x * samples_y != T(0);
 
   first_.clear();
   pixel_.clear();

@@ -24,6 +24,9 @@ class RoiTaps {
   // size] give none.
   void compute(const T* box, const Geometry& geometry);
 
+  // False where the grid itself has no samples: an empty or inverted RoI with an adaptive grid.
+  bool sampled() const { return sampled_; }
+
   int64_t begin(int64_t bin) const { return first_[bin]; }
   int64_t end(int64_t bin) const { return first_[bin + 1]; }
   const int64_t* pixel() const { return pixel_.data(); }  // y * width + x
@@ -41,6 +44,7 @@ class RoiTaps {
   Axis rows_, columns_;
   std::vector<int64_t> first_, pixel_;
   std::vector<T> weight_;
+  bool sampled_ = true;
 };
 
 extern template class RoiTaps<float>;

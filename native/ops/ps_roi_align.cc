@@ -1,0 +1,111 @@
+// Position-sensitive RoIAlign on the CPU, forward and backward: bin (i, j) of output channel c
+// reads input channel (c * pooled_height + i) * pooled_width + j.
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <limits>
+
+#include "kernels.h"
+#include "roi_checks.h"
+#include "roi_taps.h"
+
+namespace torchdet::ops::cpu {
+
+namespace {
+
+template <typename T>
+void pool(const T* maps, const T* rois, int64_t count, int64_t channels,
+          const typename RoiTaps<T>::Geometry& geometry, T* out) {
+  const int64_t pixels = geometry.height * geometry.width;
+  const int64_t bins = geometry.pooled_height * geometry.pooled_width;
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    RoiTaps<T> taps;
+    for (int64_t k = begin; k < end; ++k) {
+      taps.compute(rois + k * 5 + 1, geometry);
+      const T* image = maps + static_cast<int64_t>(rois[k * 5]) * channels * pixels;
+      // An empty RoI on an adaptive grid has no samples, and their mean is not a number.
+      const T nothing = taps.sampled() ? T(0) : std::numeric_limits<T>::quiet_NaN();
+      for (int64_t c = 0; c < channels; ++c) {
+        T sum = nothing;
+        for (int64_t t = taps.begin(c % bins); t < taps.end(c % bins); ++t) {
+          sum += image[c * pixels + taps.pixel()[t]] * taps.weight()[t];
+        }
+        out[k * channels + c] = sum;
+      }
+    }
+  });
+}
+
+// By input channel, which belongs to one bin alone, so that no two threads write to one pixel.
+template <typename T>
+void spread(const T* grad, const T* rois, int64_t count, int64_t channels,
+            const typename RoiTaps<T>::Geometry& geometry, T* maps) {
+  const int64_t pixels = geometry.height * geometry.width;
+  const int64_t bins = geometry.pooled_height * geometry.pooled_width;
+  at::parallel_for(0, channels, bins, [&](int64_t begin, int64_t end) {
+    RoiTaps<T> taps;
+    for (int64_t k = 0; k < count; ++k) {
+      taps.compute(rois + k * 5 + 1, geometry);
+      T* image = maps + static_cast<int64_t>(rois[k * 5]) * channels * pixels;
+      for (int64_t c = begin; c < end; ++c) {
+        for (int64_t t = taps.begin(c % bins); t < taps.end(c % bins); ++t) {
+          image[c * pixels + taps.pixel()[t]] += grad[k * channels + c] * taps.weight()[t];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> ps_roi_align(const at::Tensor& input, const at::Tensor& rois,
+                                                double spatial_scale, int64_t pooled_height,
+                                                int64_t pooled_width, int64_t sampling_ratio) {
+  check_rois("ps_roi_align", input, rois, pooled_height, pooled_width);
+  const int64_t channels_out =
+      position_sensitive_channels("ps_roi_align", input.size(1), pooled_height, pooled_width);
+  const at::Tensor maps = float_if_half(input).contiguous();
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  check_image_indices("ps_roi_align", boxes, input.size(0));
+  at::Tensor output =
+      at::empty({rois.size(0), channels_out, pooled_height, pooled_width}, maps.options());
+  if (output.numel() > 0) {
+    AT_DISPATCH_FLOATING_TYPES(maps.scalar_type(), "ps_roi_align", [&] {
+      pool<scalar_t>(maps.const_data_ptr<scalar_t>(), boxes.const_data_ptr<scalar_t>(),
+                     rois.size(0), input.size(1),
+                     {input.size(2), input.size(3), static_cast<scalar_t>(spatial_scale),
+                      pooled_height, pooled_width, sampling_ratio, /*aligned=*/true},
+                     output.mutable_data_ptr<scalar_t>());
+    });
+  }
+  return {output.to(input.scalar_type()), channel_mapping(output)};
+}
+
+at::Tensor ps_roi_align_backward(const at::Tensor& grad, const at::Tensor& rois,
+                                 const at::Tensor& mapping, double spatial_scale,
+                                 int64_t pooled_height, int64_t pooled_width,
+                                 int64_t sampling_ratio, int64_t batch_size, int64_t channels,
+                                 int64_t height, int64_t width) {
+  const char* name = "_ps_roi_align_backward";
+  check_grad(name, grad, rois, pooled_height, pooled_width,
+             position_sensitive_channels(name, channels, pooled_height, pooled_width));
+  check_companion(name, "channel_mapping", mapping, grad);
+  const at::Tensor source = float_if_half(grad).contiguous();
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  check_image_indices(name, boxes, batch_size);
+  at::Tensor grad_input = at::zeros({batch_size, channels, height, width}, source.options());
+  if (source.numel() > 0 && grad_input.numel() > 0) {
+    AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "_ps_roi_align_backward", [&] {
+      spread<scalar_t>(source.const_data_ptr<scalar_t>(), boxes.const_data_ptr<scalar_t>(),
+                       rois.size(0), channels,
+                       {height, width, static_cast<scalar_t>(spatial_scale), pooled_height,
+                        pooled_width, sampling_ratio, /*aligned=*/true},
+                       grad_input.mutable_data_ptr<scalar_t>());
+    });
+  }
+  return grad_input.to(grad.scalar_type());
+}
+
+}  // namespace torchdet::ops::cpu

@@ -1,0 +1,125 @@
+// Position-sensitive RoIPool on the CPU, forward and backward: the mean of each bin, read from the
+// bin's own channel (see ps_roi_align.cc).
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include "kernels.h"
+#include "roi_bins.h"
+#include "roi_checks.h"
+
+namespace torchdet::ops::cpu {
+
+namespace {
+
+struct Geometry {
+  int64_t channels, height, width, pooled_height, pooled_width;
+};
+
+// Bins end before the last row and column when pooling but not when spreading the gradient back:
+// torchvision's forward leaves them out, its backward does not, and training goes as it does there.
+enum class Edge { left_out, included };
+
+// Calls visit(index in the pooled tensor, map, rows, columns) for the bins of channels begin..end
+// of RoI k.
+template <typename T, typename Map, typename Visit>
+void for_each_bin(const Geometry& g, Edge edge, const T* roi, int64_t k, T spatial_scale, Map* maps,
+                  int64_t begin, int64_t end, const Visit& visit) {
+  const int64_t cut = edge == Edge::left_out ? 1 : 0;
+  const BinAxis<T> rows(roi[2], roi[4], spatial_scale, 0, g.pooled_height, g.height - cut);
+  const BinAxis<T> columns(roi[1], roi[3], spatial_scale, 0, g.pooled_width, g.width - cut);
+  Map* image = maps + static_cast<int64_t>(roi[0]) * g.channels * g.height * g.width;
+  for (int64_t c = begin; c < end; ++c) {
+    const Range y = rows.bin(c / g.pooled_width % g.pooled_height);
+    const Range x = columns.bin(c % g.pooled_width);
+    visit(k * g.channels + c, image + c * g.height * g.width, y, x);
+  }
+}
+
+template <typename T>
+void pool(const T* maps, const T* rois, int64_t count, const Geometry& g, T spatial_scale, T* out) {
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      for_each_bin(g, Edge::left_out, rois + k * 5, k, spatial_scale, maps, 0, g.channels,
+                   [&](int64_t index, const T* map, Range y, Range x) {
+                     T sum = 0;
+                     for (int64_t row = y.begin; row < y.end; ++row) {
+                       for (int64_t column = x.begin; column < x.end; ++column) {
+                         sum += map[row * g.width + column];
+                       }
+                     }
+                     const bool empty = y.empty() || x.empty();
+                     out[index] = empty ? T(0) : sum / static_cast<T>(y.size() * x.size());
+                   });
+    }
+  });
+}
+
+template <typename T>
+void spread(const T* grad, const T* rois, int64_t count, const Geometry& g, T spatial_scale,
+            T* maps) {
+  at::parallel_for(0, g.channels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = 0; k < count; ++k) {
+      for_each_bin(g, Edge::included, rois + k * 5, k, spatial_scale, maps, begin, end,
+                   [&](int64_t index, T* map, Range y, Range x) {
+                     if (y.empty() || x.empty()) return;
+                     const T share = grad[index] / static_cast<T>(y.size() * x.size());
+                     for (int64_t row = y.begin; row < y.end; ++row) {
+                       for (int64_t column = x.begin; column < x.end; ++column) {
+                         map[row * g.width + column] += share;
+                       }
+                     }
+                   });
+    }
+  });
+}
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> ps_roi_pool(const at::Tensor& input, const at::Tensor& rois,
+                                               double spatial_scale, int64_t pooled_height,
+                                               int64_t pooled_width) {
+  check_rois("ps_roi_pool", input, rois, pooled_height, pooled_width);
+  const int64_t channels_out =
+      position_sensitive_channels("ps_roi_pool", input.size(1), pooled_height, pooled_width);
+  const at::Tensor maps = float_if_half(input).contiguous();
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  check_image_indices("ps_roi_pool", boxes, input.size(0));
+  at::Tensor output =
+      at::empty({rois.size(0), channels_out, pooled_height, pooled_width}, maps.options());
+  if (output.numel() > 0) {
+    AT_DISPATCH_FLOATING_TYPES(maps.scalar_type(), "ps_roi_pool", [&] {
+      pool<scalar_t>(maps.const_data_ptr<scalar_t>(), boxes.const_data_ptr<scalar_t>(),
+                     rois.size(0),
+                     {input.size(1), input.size(2), input.size(3), pooled_height, pooled_width},
+                     static_cast<scalar_t>(spatial_scale), output.mutable_data_ptr<scalar_t>());
+    });
+  }
+  return {output.to(input.scalar_type()), channel_mapping(output)};
+}
+
+at::Tensor ps_roi_pool_backward(const at::Tensor& grad, const at::Tensor& rois,
+                                const at::Tensor& mapping, double spatial_scale,
+                                int64_t pooled_height, int64_t pooled_width, int64_t batch_size,
+                                int64_t channels, int64_t height, int64_t width) {
+  const char* name = "_ps_roi_pool_backward";
+  check_grad(name, grad, rois, pooled_height, pooled_width,
+             position_sensitive_channels(name, channels, pooled_height, pooled_width));
+  check_companion(name, "channel_mapping", mapping, grad);
+  const at::Tensor source = float_if_half(grad).contiguous();
+  const at::Tensor boxes = float_if_half(rois).contiguous();
+  check_image_indices(name, boxes, batch_size);
+  at::Tensor grad_input = at::zeros({batch_size, channels, height, width}, source.options());
+  if (source.numel() > 0 && grad_input.numel() > 0) {
+    AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "_ps_roi_pool_backward", [&] {
+      spread<scalar_t>(source.const_data_ptr<scalar_t>(), boxes.const_data_ptr<scalar_t>(),
+                       rois.size(0), {channels, height, width, pooled_height, pooled_width},
+                       static_cast<scalar_t>(spatial_scale),
+                       grad_input.mutable_data_ptr<scalar_t>());
+    });
+  }
+  return grad_input.to(grad.scalar_type());
+}
+
+}  // namespace torchdet::ops::cpu
