@@ -18,7 +18,7 @@ Sources (--from):
 LibTorch goes into torchdet's cache folder, which TORCHDET_CACHE moves elsewhere.
 Downloads honour HTTPS_PROXY and NO_PROXY and are resumed where they broke off.`;
 
-/** `torchdet install-libtorch`: exit code 1 where it fails, 2 where an option is wrong. */
+/** `torchdet install-libtorch`: exit code 1 where it fails, 2 where an option is wrong, 130 after Ctrl-C. */
 export function installLibtorchCommand(): Command {
   return new Command('install-libtorch')
     .description(`install LibTorch ${LIBTORCH_VERSION} into torchdet's cache`)
@@ -34,7 +34,7 @@ export function installLibtorchCommand(): Command {
 
 async function run(flags: Flags): Promise<number> {
   const reporter = installReporter();
-  // Ctrl+C stops pip and the download and clears up; a second one ends the process.
+  // Ctrl-C stops pip and the download and clears up; a second one ends the process.
   const controller = new AbortController();
   const stop = () => {
     controller.abort(new Error('interrupted'));
@@ -53,6 +53,10 @@ async function run(flags: Flags): Promise<number> {
     return 0;
   } catch (error) {
     reporter.finish();
+    if (controller.signal.aborted) {
+      console.error('interrupted; a download that was begun is resumed by the next attempt');
+      return 130;
+    }
     console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
     return error instanceof TorchdetError && error.code === 'ERR_OPTION_VALUE' ? 2 : 1;
   } finally {

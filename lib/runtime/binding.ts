@@ -36,7 +36,13 @@ function libtorchInUse(): LibtorchInstallation {
 export function loadBinding(): Binding {
   if (binding) return binding;
   const libtorch = openLibtorch();
-  if (hasNvidiaDriver()) loadCudaLibraries();
+  if (hasNvidiaDriver()) {
+    try {
+      loadCudaLibraries();
+    } catch {
+      // The CPU works without them; whoever asks for CUDA calls loadCudaLibraries again and gets the reason.
+    }
+  }
   let addon: Binding;
   try {
     addon = requireAddon() as Binding;

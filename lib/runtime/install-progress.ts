@@ -28,7 +28,12 @@ export function installReporter(stream: NodeJS.WriteStream = process.stderr): In
   const draw = ({ done, total }: InstallProgress, begins: boolean) => {
     if (begins) {
       bar = new SingleBar(
-        { stream, format: '  {verb} {bar} {percentage}% | {megabytes} MB', hideCursor: true },
+        {
+          stream,
+          format: '  {verb} {bar} {percentage}% | {megabytes} MB',
+          hideCursor: true,
+          gracefulExit: false,
+        },
         Presets.shades_classic,
       );
       // A bar needs an end; where the server does not tell it, the bar stays at its beginning and the megabytes count.

@@ -151,8 +151,8 @@ async function underLock<T>(
     try {
       release = await lock(join(folder, 'install'), {
         realpath: false,
-        stale: 60_000,
-        update: 10_000,
+        stale: 30_000,
+        update: 5_000,
         // By default a lost lock throws where nobody can catch it; the move into place is atomic anyway.
         onCompromised: (error) => log?.(`The lock of ${folder} was lost: ${error.message}`),
       });

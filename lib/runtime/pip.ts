@@ -166,15 +166,17 @@ function run(
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         output += text;
+        if (options.signal?.aborted) return;
         for (const line of text.split(/[\r\n]+/)) if (line.trim()) options.log?.(line.trim());
       });
     }
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      if (options.signal?.aborted) reject(options.signal.reason as Error);
-      else resolve({ code: undefined, output: error.message });
+    child.on('error', (error) => {
+      // An aborted child is still ending; only after that may its folder be removed.
+      if (!options.signal?.aborted) resolve({ code: undefined, output: error.message });
     });
     child.on('close', (code) => {
-      resolve({ code: code ?? -1, output });
+      if (options.signal?.aborted) reject(options.signal.reason as Error);
+      else resolve({ code: code ?? -1, output });
     });
   });
 }

@@ -36,9 +36,13 @@ export async function unzip(
         throw damagedZip(file, error);
       });
       if (!entry) return;
-      await unpack(zip, entry, folder, file, signal);
+      await unpack(zip, entry, join(folder, entry.fileName), {
+        file,
+        signal,
+        // One of LibTorch's files is most of the archive: progress is told within files as well.
+        onPart: (part) => onProgress?.(done + part * entry.compressedSize, zip.fileSize),
+      });
       done += entry.compressedSize;
-      onProgress?.(done, zip.fileSize);
     }
   } finally {
     zip.close();
@@ -48,11 +52,15 @@ export async function unzip(
 async function unpack(
   zip: ZipFile,
   entry: Entry,
-  folder: string,
-  file: string,
-  signal: AbortSignal | undefined,
+  path: string,
+  options: {
+    file: string;
+    signal: AbortSignal | undefined;
+    /** Told how much of the entry is written, 0 to 1. */
+    onPart: (part: number) => void;
+  },
 ): Promise<void> {
-  const path = join(folder, entry.fileName);
+  const { file, signal, onPart } = options;
   if (entry.fileName.endsWith('/')) {
     await mkdir(path, { recursive: true });
     return;
@@ -63,9 +71,12 @@ async function unpack(
     throw damagedZip(file, error);
   });
   let crc = 0;
+  let written = 0;
   const check = new Transform({
     transform(chunk: Buffer, _encoding, next) {
       crc = crc32(chunk, crc);
+      written += chunk.length;
+      onPart(written / entry.uncompressedSize);
       next(null, chunk);
     },
     flush(next) {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -9,13 +8,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { type InstallProgress, installLibtorch } from '../../lib/runtime/install';
 import { findLibtorch } from '../../lib/runtime/libtorch';
 import {
   fakeArchive,
   fakeFiles,
+  runProgram,
   sha256,
   temporaryFolders,
   withServer,
@@ -235,6 +234,7 @@ describe('installLibtorch', () => {
         reason,
       );
       assert.deepEqual(remains(cacheDir), []);
+      assert.ok(existsSync(join(cacheDir, 'libtorch/downloads/a.zip.part')));
     });
   });
 
@@ -263,19 +263,3 @@ describe('installLibtorch', () => {
     }
   });
 });
-
-function runProgram(
-  program: string,
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const tsx = createRequire(__filename).resolve('tsx/cjs');
-  const child = spawn(process.execPath, ['--require', tsx, '--eval', program]);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  return new Promise((done) => {
-    child.on('close', (code) => {
-      done({ code, stdout, stderr });
-    });
-  });
-}
