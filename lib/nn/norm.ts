@@ -64,7 +64,7 @@ export function batchNorm2d(channels: number, options: BatchNormOptions = {}): M
 
 /**
  * `torchvision.ops.FrozenBatchNorm2d`: x * scale + shift with statistics and affine that are buffers and never train.
- * Written as a batch norm in evaluation mode, one operator that the inference compiler folds into the convolution.
+ * The formula is torchvision's to the last bit; the inference compiler folds the constants into the convolution before it.
  *
  * @throws TorchdetError ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
  */
@@ -81,8 +81,12 @@ export function frozenBatchNorm2d(channels: number, options: NormOptions = {}): 
       running_var: buffer(channels, 1),
     },
     source: tensorForward(
-      'return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,' +
-        ` False, 0.0, ${eps}, True)`,
+      'weight = self.weight.reshape([1, -1, 1, 1])',
+      'bias = self.bias.reshape([1, -1, 1, 1])',
+      'mean = self.running_mean.reshape([1, -1, 1, 1])',
+      'var = self.running_var.reshape([1, -1, 1, 1])',
+      `scale = weight * torch.rsqrt(var + ${eps})`,
+      'return x * scale + (bias - mean * scale)',
     ),
   });
 }

@@ -28,10 +28,7 @@ describe('the embedded person detector', () => {
   });
 
   it('has the numbers its weights were trained with', () => {
-    const trained = JSON.parse(header.__metadata__?.architecture ?? '') as Record<
-      string,
-      unknown
-    >;
+    const trained = JSON.parse(header.__metadata__?.architecture ?? '') as Record<string, unknown>;
     const { config, categories, description } = personDetector();
     const { transform, anchors, rpn, roiHeads } = config;
     assert.deepEqual(

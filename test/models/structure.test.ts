@@ -69,8 +69,9 @@ function build({ builder, name, options }: BackboneCase): Backbone {
 
 /** eps of every norm in the backbone's body, as written into its source. */
 function normEps(module: ModuleSpec): Set<number> {
-  const found = [...module.source.matchAll(/batch_norm\(.*, ([^,]+), True\)/g)].map((match) =>
-    Number(match[1]),
+  const written = /(?:batch_norm\(.*, ([^,]+), True\)|rsqrt\(var \+ ([^)]+)\))/g;
+  const found = [...module.source.matchAll(written)].map(([, batch, frozen]) =>
+    Number(batch ?? frozen),
   );
   for (const [, child] of module.children ?? []) found.push(...normEps(child));
   return new Set(found);
