@@ -6,6 +6,7 @@
 
 #include "autograd.h"
 #include "kernels.h"
+#include "operators.h"
 
 namespace torchdet::ops {
 
@@ -66,18 +67,40 @@ void register_cpu(torch::Library& m) {
   m.impl("_deform_conv2d_backward", TORCH_FN(cpu::deform_conv2d_backward));
 }
 
-torch::Library library(torch::Library::Kind kind, std::optional<c10::DispatchKey> key) {
-  return torch::Library(kind, "torchvision", key, __FILE__, __LINE__);
+torch::Library library(torch::Library::Kind kind, const char* name,
+                       std::optional<c10::DispatchKey> key = std::nullopt) {
+  return torch::Library(kind, name, key, __FILE__, __LINE__);
+}
+
+// Callable by name as well, from scripts and from JavaScript; they are made of the operators above.
+at::Tensor pool_pyramid(std::vector<at::Tensor> maps, const at::Tensor& rois,
+                        const at::Tensor& levels, std::vector<double> scales, int64_t pooled_height,
+                        int64_t pooled_width, int64_t sampling_ratio) {
+  return multiscale_roi_align(maps, rois, levels, scales, pooled_height, pooled_width,
+                              sampling_ratio);
+}
+
+void define_composites(torch::Library& m) {
+  m.def("batched_nms(Tensor boxes, Tensor scores, Tensor idxs, float iou_threshold) -> Tensor",
+        TORCH_FN(batched_nms));
+  m.def(
+      "multiscale_roi_align(Tensor[] maps, Tensor rois, Tensor levels, float[] scales, int "
+      "pooled_height, int pooled_width, int sampling_ratio) -> Tensor",
+      TORCH_FN(pool_pyramid));
 }
 
 class Registration {
  public:
   Registration() {
+    static auto composites = library(torch::Library::DEF, "torchdet");
+    define_composites(composites);
     if (c10::Dispatcher::singleton().findSchema({"torchvision::nms", ""}).has_value()) return;
-    static auto schemas = library(torch::Library::FRAGMENT, std::nullopt);
-    static auto cpu_kernels = library(torch::Library::IMPL, c10::DispatchKey::CPU);
-    static auto gradients = library(torch::Library::IMPL, c10::DispatchKey::Autograd);
-    static auto autocast = library(torch::Library::IMPL, c10::DispatchKey::AutocastCPU);
+    static auto schemas = library(torch::Library::FRAGMENT, "torchvision");
+    static auto cpu_kernels = library(torch::Library::IMPL, "torchvision", c10::DispatchKey::CPU);
+    static auto gradients =
+        library(torch::Library::IMPL, "torchvision", c10::DispatchKey::Autograd);
+    static auto autocast =
+        library(torch::Library::IMPL, "torchvision", c10::DispatchKey::AutocastCPU);
     define_schemas(schemas);
     register_cpu(cpu_kernels);
     register_autograd(gradients);
