@@ -85,9 +85,9 @@ export function rejectUnknownOptions(
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const nearest = nearestName(name, known);
-    const hint = nearest
-      ? ` Did you mean "${nearest}"?`
-      : ` Known options: ${[...known].sort().join(', ')}.`;
+    const all =
+      known.length === 0 ? 'It takes none.' : `Known options: ${[...known].sort().join(', ')}.`;
+    const hint = nearest ? ` Did you mean "${nearest}"?` : ` ${all}`;
     throw new TorchdetError('ERR_OPTION_UNKNOWN', `${where}: unknown option "${name}".${hint}`);
   }
 }

@@ -5,6 +5,9 @@ import { TorchdetError } from '../errors';
 /** The package's root: this file is lib/runtime/ in a checkout and dist/runtime/ in an installed package. */
 export const PACKAGE_ROOT = resolve(__dirname, '..', '..');
 
+/** State dict of the detector that ships with the package. */
+export const DEFAULT_WEIGHTS = join(PACKAGE_ROOT, 'assets', 'person-mobilenetv2-fpn.safetensors');
+
 const load = createRequire(__filename);
 
 /** node-gyp-build takes build/Release first, then prebuilds/<platform>-<arch>; PREBUILDS_ONLY=1 makes it skip the first. */

@@ -1,0 +1,401 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import type { Binding, CancelToken, NativeDetector, NativeModule } from '../binding';
+import { sniffCheckpoint } from './checkpoints';
+import { abortable, PendingCalls } from './detection/calls';
+import {
+  DESCRIPTION_FILE,
+  type DetectorFacts,
+  factsOfArchive,
+  writeDescription,
+} from './detection/description';
+import { DetectionResult } from './detection/result';
+import { Stages } from './detection/stages';
+import {
+  loadBackboneWeights,
+  loadDetectorWeights,
+  openWeights,
+  publishedWeights,
+  type WeightsOptions,
+  type WeightsSource,
+} from './detection/weights';
+import { engine, onCallersStack, resolveDevice } from './engine';
+import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
+import { type ImageInput, prepareImage } from './images/input';
+import { buildModel, type NamedModelOptions, personDetector } from './models';
+import type { DetectorSpec } from './models/detector-spec';
+import { DEFAULT_WEIGHTS } from './runtime/addons';
+import { Tensor } from './tensor';
+
+/** Options of all ways to make a detector. */
+export interface DeviceOptions {
+  /** `auto` (default: CUDA where there is a device, else the CPU), `cpu`, `cuda` or `cuda:<index>`. */
+  readonly device?: string;
+  /** Names by label, the background at 0. Default: those of the weights or the archive. */
+  readonly categories?: readonly string[];
+  /** Called with what the user should know, for example that a head was replaced. Default: `process.emitWarning`. */
+  readonly onMessage?: (message: string) => void;
+}
+
+export interface CreateOptions extends DeviceOptions, WeightsOptions {
+  /** State dict of the whole detector: a path, its bytes, or the name of published weights, which are downloaded once. */
+  readonly weights?: WeightsSource;
+  /** State dict of an image classifier for the backbone, given likewise. */
+  readonly backboneWeights?: WeightsSource;
+  /** Seed of the first weights. Default 0. */
+  readonly seed?: number;
+  /** false takes of `weights` what fits and reports the rest. Default true. */
+  readonly strict?: boolean;
+}
+
+export interface PredictOptions {
+  /** Detections scoring less are left out, beyond the model's own threshold. 0 to 1, default 0. */
+  readonly scoreThreshold?: number;
+  /** Rejects with the signal's reason; queued work is dropped, running work ends at its next stage. */
+  readonly signal?: AbortSignal;
+  /**
+   * true runs the network op by op as described, the reference for comparisons with torchvision; false (default) folds
+   * normalisation into convolutions and fuses activations: boxes within 0.05 px and scores within 1e-4 of the former.
+   */
+  readonly exact?: boolean;
+  /** Images of more pixels are refused before they are decoded. Default 100 million. */
+  readonly maxPixels?: number;
+}
+
+const DEVICE_OPTIONS = ['device', 'categories', 'onMessage'] as const;
+const CREATE_OPTIONS = [
+  ...DEVICE_OPTIONS,
+  'weights',
+  'backboneWeights',
+  'seed',
+  'strict',
+  'onProgress',
+  'signal',
+] as const;
+const PREDICT_OPTIONS = ['scoreThreshold', 'signal', 'exact', 'maxPixels'] as const;
+
+function isCreateOption(name: string): boolean {
+  return (CREATE_OPTIONS as readonly string[]).includes(name);
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, 'TorchdetWarning');
+}
+
+/**
+ * An object detector: a network in LibTorch and the detection code around it. Calls for one device run one after the other on
+ * that device's own thread; the event loop stays free.
+ */
+export class Detector implements AsyncDisposable {
+  /** Names by label, the background at 0; undefined where nobody gave any. */
+  readonly categories: readonly string[] | undefined;
+  /** `cpu` or `cuda:<index>`. */
+  readonly device: string;
+  /** The model's name. */
+  readonly name: string;
+  /** Single stages of a two-stage detector; they reject for archives that run through their own forward. */
+  readonly stages: Stages;
+  readonly #binding: Binding;
+  readonly #module: NativeModule;
+  readonly #native: NativeDetector;
+  readonly #facts: DetectorFacts;
+  readonly #calls = new PendingCalls();
+
+  private constructor(module: NativeModule, facts: DetectorFacts, binding: Binding) {
+    this.#binding = binding;
+    this.#module = module;
+    this.#native = new binding.Detector(module, facts.config);
+    this.#facts = facts;
+    this.name = facts.name;
+    this.device = module.device;
+    this.categories = facts.categories;
+    this.stages = new Stages(this.#native, binding);
+  }
+
+  /**
+   * Compiles a described detector, or one of torchvision's by name, and loads weights if any are given. Without weights it is
+   * initialised as torchvision would, from `seed`.
+   *
+   * @param model what a builder such as `fasterRcnn` returned, or a name that `listModels()` knows
+   * @param options for a name, also the options of its builder, for example `numClasses` (the background counts)
+   * @throws TorchdetError ERR_MODEL_UNKNOWN, ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE, ERR_COMPILE, ERR_STATE_DICT,
+   *   ERR_DEVICE, ERR_LIBTORCH_NOT_FOUND, and those of reading or downloading weights
+   */
+  static async create(
+    model: DetectorSpec | string,
+    options: CreateOptions & NamedModelOptions = {},
+  ): Promise<Detector> {
+    const caller = new Error();
+    const spec = typeof model === 'string' ? describeByName(model, options) : model;
+    if (typeof model !== 'string') rejectUnknownOptions('Detector.create', options, CREATE_OPTIONS);
+    return onCallersStack(Detector.#create(spec, options), caller);
+  }
+
+  static async #create(spec: DetectorSpec, options: CreateOptions): Promise<Detector> {
+    const { weights, backboneWeights, strict = true, seed = 0, onMessage = warn } = options;
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw optionError('Detector.create', 'seed', seed, 'a non-negative integer');
+    }
+    options.signal?.throwIfAborted();
+    const device = resolveDevice(options.device ?? 'auto');
+    const binding = engine();
+    const categories = options.categories ?? spec.categories ?? publishedCategories(spec, weights);
+    checkCategories(categories, spec.numClasses);
+    const module = await binding.Module.compile(spec.module, { device, seed });
+    try {
+      const messages = [...spec.warnings];
+      if (backboneWeights !== undefined) {
+        const checkpoint = await openWeights(
+          backboneWeights,
+          spec.pretrainedBackbone?.weights,
+          options,
+        );
+        messages.push(...(await loadBackboneWeights(module, binding, spec, checkpoint)));
+      }
+      if (weights !== undefined) {
+        const checkpoint = await openWeights(weights, spec.name, options);
+        messages.push(...(await loadDetectorWeights(module, binding, checkpoint, strict)));
+      }
+      await freeze(module, spec.trainable.frozen);
+      await module.setTraining(false);
+      messages.forEach((message) => {
+        onMessage(message);
+      });
+    } catch (error) {
+      module.dispose();
+      throw error;
+    }
+    const { name, config, numClasses, description } = spec;
+    const frozen = spec.trainable.frozen;
+    const facts = { name, config, numClasses, frozen, description };
+    return new Detector(module, categories ? { ...facts, categories } : facts, binding);
+  }
+
+  /**
+   * Opens a `.pt` archive: one that torchdet saved, or a torchvision detector that Python scripted (`torch.jit.script`). Those
+   * of Faster R-CNN's structure run through torchdet's detection code, others through their own forward.
+   *
+   * @throws TorchdetError ERR_FILE, ERR_ARCHIVE_FORMAT, ERR_ARCHIVE_UNSUPPORTED, ERR_DEVICE, ERR_LIBTORCH_NOT_FOUND
+   */
+  static async load(path: string, options: DeviceOptions = {}): Promise<Detector> {
+    const caller = new Error();
+    rejectUnknownOptions('Detector.load', options, DEVICE_OPTIONS);
+    return onCallersStack(Detector.#load(path, options), caller);
+  }
+
+  static async #load(path: string, options: DeviceOptions): Promise<Detector> {
+    await checkIsArchive(path);
+    const device = resolveDevice(options.device ?? 'auto');
+    const binding = engine();
+    const module = await binding.Module.load(path, { device });
+    try {
+      const facts = factsOfArchive(path, module.describe());
+      await module.setTraining(false);
+      const categories = options.categories ?? facts.categories;
+      checkCategories(categories, facts.numClasses);
+      return new Detector(module, categories ? { ...facts, categories } : facts, binding);
+    } catch (error) {
+      module.dispose();
+      throw error;
+    }
+  }
+
+  /** The detector that ships with the package: it finds people, and needs no download. See assets/MODEL_CARD.md. */
+  static async default(options: DeviceOptions = {}): Promise<Detector> {
+    rejectUnknownOptions('Detector.default', options, DEVICE_OPTIONS);
+    return Detector.create(personDetector(), { ...options, weights: DEFAULT_WEIGHTS });
+  }
+
+  /**
+   * Detects in a batch of images. They may differ in size and kind; each gets its own result, in order.
+   *
+   * @param images encoded files (Buffer), raw pixels, CHW floats or tensors: see {@link ImageInput}
+   * @throws TorchdetError ERR_INVALID_ARGUMENT, ERR_IMAGE_FORMAT, ERR_IMAGE_CORRUPT, ERR_IMAGE_TOO_LARGE (all naming the
+   *   image), ERR_OPTION_VALUE, ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason where it was aborted
+   */
+  async predict(
+    images: readonly ImageInput[],
+    options: PredictOptions = {},
+  ): Promise<DetectionResult[]> {
+    const caller = new Error();
+    rejectUnknownOptions('predict', options, PREDICT_OPTIONS);
+    if (!Array.isArray(images)) {
+      throw new TorchdetError(
+        'ERR_INVALID_ARGUMENT',
+        'predict: pass an array of images, for one image predict([image]).',
+      );
+    }
+    const { scoreThreshold = 0, exact = false, maxPixels, signal } = options;
+    if (typeof scoreThreshold !== 'number' || !(scoreThreshold >= 0 && scoreThreshold <= 1)) {
+      throw optionError('predict', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
+    }
+    const token: CancelToken = new this.#binding.CancelToken();
+    const work = async () => {
+      const decode = maxPixels === undefined ? {} : { maxPixels };
+      const prepared = await Promise.all(
+        (images as readonly ImageInput[]).map((image, i) =>
+          prepareImage(image, { ...decode, name: `images[${i}]` }, this.#binding),
+        ),
+      );
+      if (prepared.length === 0 || signal?.aborted) return [];
+      return this.#native.predict(prepared, { scoreThreshold, exact }, token);
+    };
+    const cancel = () => {
+      token.cancel();
+    };
+    // The call under way is the work, not its abortable shell: dispose() must wait for what still runs.
+    const call = abortable(signal, cancel, () => this.#calls.run(work));
+    const results = await onCallersStack(call, caller);
+    return results.map((result) => new DetectionResult(result, this.categories));
+  }
+
+  /**
+   * Parameters and buffers under torchvision's names, in its order. On the CPU the tensors are the model's own memory.
+   *
+   * @throws TorchdetError ERR_DISPOSED
+   */
+  async stateDict(): Promise<Record<string, Tensor>> {
+    const state = await this.#calls.run(() => this.#module.stateDict());
+    return Object.fromEntries(
+      Object.entries(state).map(([name, tensor]) => [name, new Tensor(tensor)]),
+    );
+  }
+
+  /**
+   * Copies values in. Strict: every parameter and buffer must be there and fit.
+   *
+   * @param state tensors by name, or a `.pth` or `.safetensors` file's path
+   * @throws TorchdetError ERR_STATE_DICT listing what is missing, unexpected or of another shape; nothing is changed then
+   */
+  async loadStateDict(state: Readonly<Record<string, Tensor>> | string): Promise<void> {
+    const caller = new Error();
+    await onCallersStack(
+      this.#calls.run(() => this.#loadStateDict(state)),
+      caller,
+    );
+  }
+
+  async #loadStateDict(state: Readonly<Record<string, Tensor>> | string): Promise<void> {
+    if (typeof state === 'string') {
+      await loadDetectorWeights(
+        this.#module,
+        this.#binding,
+        await openWeights(state, undefined, {}),
+      );
+      return;
+    }
+    const names = new Set((await this.#module.names()).map(({ name }) => name));
+    const missing = [...names].filter((name) => !(name in state));
+    const unexpected = Object.keys(state).filter((name) => !names.has(name));
+    if (missing.length > 0 || unexpected.length > 0) {
+      const list = (what: string, items: string[]) =>
+        items.length === 0 ? '' : ` ${what} (${items.length}): ${items.slice(0, 8).join(', ')}.`;
+      throw new TorchdetError(
+        'ERR_STATE_DICT',
+        `The state does not fit ${this.name}.${list('Missing', missing)}${list('Unexpected', unexpected)}`,
+      );
+    }
+    await this.#module.loadState(
+      Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.native])),
+    );
+  }
+
+  /** Names of the parameters that train, in torchvision's order. */
+  async trainableParameters(): Promise<string[]> {
+    const entries = await this.#calls.run(() => this.#module.names());
+    return entries.filter(({ requiresGrad }) => requiresGrad).map(({ name }) => name);
+  }
+
+  /**
+   * Writes the detector as a `.pt` archive with its description: Detector.load reads it, and so does Python's torch.jit.load.
+   * The file appears whole or not at all.
+   *
+   * @throws TorchdetError ERR_FILE where it cannot be written, ERR_DISPOSED
+   */
+  async save(path: string): Promise<void> {
+    const caller = new Error();
+    const description = writeDescription(this.#facts);
+    const part = `${path}.${process.pid}.part`;
+    const write = async () => {
+      try {
+        await this.#module.save(part, { [DESCRIPTION_FILE]: description });
+        await rename(part, path);
+      } catch (cause) {
+        await rm(part, { force: true });
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new TorchdetError('ERR_FILE', `Could not write ${path}: ${reason}`, { cause });
+      }
+    };
+    await onCallersStack(this.#calls.run(write), caller);
+  }
+
+  /** Waits for work under way, then gives the model's memory back. Later calls reject with ERR_DISPOSED. */
+  async dispose(): Promise<void> {
+    if (!(await this.#calls.close())) return;
+    this.#native.dispose();
+    this.#module.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+/** A named model's spec: the builder is told whether weights will come, as that decides norms and frozen layers. */
+function describeByName(name: string, options: CreateOptions & NamedModelOptions): DetectorSpec {
+  const builderOptions = Object.fromEntries(
+    Object.entries(options).filter(([option]) => !isCreateOption(option)),
+  ) as NamedModelOptions;
+  const { weights, backboneWeights } = options;
+  const published = weights === undefined ? undefined : publishedWeights(weights, name);
+  const coming =
+    weights !== undefined ? 'detector' : backboneWeights !== undefined ? 'backbone' : false;
+  return buildModel(name, {
+    ...(coming ? { pretrained: coming } : {}),
+    ...(published?.frozenNormEps === undefined ? {} : { normEps: published.frozenNormEps }),
+    ...builderOptions,
+  });
+}
+
+function publishedCategories(
+  spec: DetectorSpec,
+  weights: WeightsSource | undefined,
+): readonly string[] | undefined {
+  const names =
+    weights === undefined ? undefined : publishedWeights(weights, spec.name)?.categories;
+  return names?.length === spec.numClasses ? names : undefined;
+}
+
+function checkCategories(categories: readonly string[] | undefined, numClasses?: number): void {
+  if (!categories || numClasses === undefined || categories.length === numClasses) return;
+  throw optionError(
+    'Detector',
+    'categories',
+    categories.length,
+    `${numClasses} names, the background first, as the model has ${numClasses} classes with it`,
+  );
+}
+
+async function freeze(module: NativeModule, prefixes: readonly string[]): Promise<void> {
+  if (prefixes.length === 0) return;
+  const names = (await module.names())
+    .filter(({ kind, name }) => kind === 'parameter' && prefixes.some((p) => name.startsWith(p)))
+    .map(({ name }) => name);
+  await module.setRequiresGrad(names, false);
+}
+
+/** Says what a file is before LibTorch is asked to read it: its own words for other files help nobody. */
+async function checkIsArchive(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch (cause) {
+    throw new TorchdetError('ERR_FILE', `Detector.load: there is no file ${path}.`, { cause });
+  }
+  const kind = await sniffCheckpoint(path);
+  if (kind === 'torchscript') return;
+  const hint =
+    kind === 'unknown'
+      ? 'It is neither a TorchScript archive nor a checkpoint.'
+      : `It is a state dict (${kind}): describe the model and pass the file as weights, ` +
+        'Detector.create(model, { weights }).';
+  throw new TorchdetError('ERR_ARCHIVE_FORMAT', `Detector.load: ${path} is no model. ${hint}`);
+}

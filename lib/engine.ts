@@ -1,0 +1,72 @@
+import { availableParallelism } from 'node:os';
+import type { Binding } from '../binding';
+import { TorchdetError } from './errors';
+import { loadBinding } from './runtime/binding';
+
+let prepared: Binding | undefined;
+
+/** The native part, loaded at first use, with the threads this process may have rather than those the host has. */
+export function engine(): Binding {
+  if (!prepared) {
+    prepared = loadBinding();
+    prepared.setThreads(availableParallelism());
+  }
+  return prepared;
+}
+
+/**
+ * How many threads each device's work may use on the CPU, from the next call on. Default: `os.availableParallelism()`.
+ * One less than the machine has keeps a busy server's event loop at its quickest.
+ *
+ * @throws TorchdetError ERR_OPTION_VALUE where `threads` is not a positive integer.
+ */
+export function setThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new TorchdetError(
+      'ERR_OPTION_VALUE',
+      `setThreads: threads must be a positive integer, got ${threads}.`,
+    );
+  }
+  engine().setThreads(threads);
+}
+
+/**
+ * The device meant by `auto`, `cpu`, `cuda` or `cuda:<index>`.
+ *
+ * @throws TorchdetError ERR_DEVICE where it is not known or not there.
+ */
+export function resolveDevice(device: string): string {
+  if (device === 'cpu') return 'cpu';
+  const count = engine().cudaDeviceCount();
+  if (device === 'auto') return count > 0 ? 'cuda:0' : 'cpu';
+  const match = /^cuda(?::(\d+))?$/.exec(device);
+  if (!match) {
+    throw new TorchdetError(
+      'ERR_DEVICE',
+      `Unknown device ${JSON.stringify(device)}: it must be "auto", "cpu", "cuda" or "cuda:<index>".`,
+    );
+  }
+  const index = Number(match[1] ?? 0);
+  if (index >= count) {
+    throw new TorchdetError(
+      'ERR_DEVICE',
+      count === 0
+        ? `Device ${JSON.stringify(device)}: LibTorch sees no CUDA device here. "npx torchdet doctor" says why; "auto" falls back to the CPU.`
+        : `Device ${JSON.stringify(device)}: there are ${count} CUDA devices, numbered from 0.`,
+    );
+  }
+  return `cuda:${index}`;
+}
+
+/** Gives errors from native threads the stack of the call they belong to: their own would show the event loop only. */
+export async function onCallersStack<T>(work: Promise<T>, caller: Error): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof TorchdetError) {
+      const frames = caller.stack?.split('\n').slice(1).join('\n') ?? '';
+      error.stack = `${error.name} [${error.code}]: ${error.message}\n${frames}`;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+/** torchdet: torchvision's object detection for Node. */
+export { Detector } from './detector';
+export type { CreateOptions, DeviceOptions, PredictOptions } from './detector';
+export { DetectionResult } from './detection/result';
+export type { Detection } from './detection/result';
+export type { Size, Stages } from './detection/stages';
+export type { WeightsSource } from './detection/weights';
+export { setThreads } from './engine';
+export { TorchdetError } from './errors';
+export type { ErrorCode } from './errors';
+export { decodeImage, drawDetections } from './images';
+export type { DecodedImage, DrawOptions, FloatImage, ImageInput, RawImage } from './images';
+export { Tensor } from './tensor';
+export type { DType, TypedArray } from './tensor';
+export * from './backbones';
+export * from './models';
+export { findWeights, listWeights } from './models/weights';
+export type { WeightsEntry } from './models/weights';
+export { readCheckpoint, readSafetensors, writeSafetensors } from './checkpoints';
+export * as nn from './nn';
