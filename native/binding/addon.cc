@@ -24,7 +24,8 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int threads = info[0].ToNumber().Int32Value();
     if (threads < 1) {
-      throw CodedError("ERR_INVALID_ARGUMENT", "threads must be at least 1, got " + std::to_string(threads));
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "threads must be at least 1, got " + std::to_string(threads));
     }
     Environment::of(info.Env()).set_threads(threads);
     return info.Env().Undefined();
@@ -34,7 +35,8 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
 Napi::Value cuda_device_count(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const bool there = at::hasCUDA();
-    return Napi::Number::New(info.Env(), there ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
+    return Napi::Number::New(
+        info.Env(), there ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
   });
 }
 
@@ -55,7 +57,8 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
   exports.Set("cudaDeviceCount", Napi::Function::New(env, cuda_device_count, "cudaDeviceCount"));
   exports.Set("callOperator", Napi::Function::New(env, call_operator, "callOperator"));
-  exports.Set("operatorGradients", Napi::Function::New(env, operator_gradients, "operatorGradients"));
+  exports.Set("operatorGradients",
+              Napi::Function::New(env, operator_gradients, "operatorGradients"));
   return exports;
 }
 

@@ -5,7 +5,8 @@ namespace {
 
 template <typename Element, typename Read>
 std::vector<Element> read_array(const Napi::Value& value, const char* what, Read read) {
-  if (!value.IsArray()) throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must be an array");
+  if (!value.IsArray())
+    throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must be an array");
   const Napi::Array array = value.As<Napi::Array>();
   std::vector<Element> result;
   result.reserve(array.Length());
@@ -14,7 +15,8 @@ std::vector<Element> read_array(const Napi::Value& value, const char* what, Read
 }
 
 double number(const Napi::Value& value, const char* what) {
-  if (!value.IsNumber()) throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must hold numbers");
+  if (!value.IsNumber())
+    throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must hold numbers");
   return value.As<Napi::Number>().DoubleValue();
 }
 
@@ -27,12 +29,14 @@ std::vector<int64_t> integers(const Napi::Value& value, const char* what) {
 }
 
 std::vector<double> doubles(const Napi::Value& value, const char* what) {
-  return read_array<double>(value, what, [what](const Napi::Value& item) { return number(item, what); });
+  return read_array<double>(value, what,
+                            [what](const Napi::Value& item) { return number(item, what); });
 }
 
 std::vector<std::string> strings(const Napi::Value& value, const char* what) {
   return read_array<std::string>(value, what, [what](const Napi::Value& item) {
-    if (!item.IsString()) throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must hold strings");
+    if (!item.IsString())
+      throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must hold strings");
     return item.As<Napi::String>().Utf8Value();
   });
 }
@@ -48,11 +52,13 @@ Napi::Array to_array(Napi::Env env, const std::vector<int64_t>& values) {
 MemoryView memory_of(const Napi::Value& value) {
   if (value.IsTypedArray()) {
     const Napi::TypedArray array = value.As<Napi::TypedArray>();
-    return {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+    return {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
+            array.ByteLength()};
   }
   if (value.IsDataView()) {
     const Napi::DataView view = value.As<Napi::DataView>();
-    return {static_cast<uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
+    return {static_cast<uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(),
+            view.ByteLength()};
   }
   throw CodedError("ERR_INVALID_ARGUMENT", "expected a Buffer, typed array or DataView");
 }

@@ -1,4 +1,5 @@
-// A flag JavaScript raises and running work looks at between its stages. Shared: the work keeps the flag alive by itself.
+// A flag JavaScript raises and running work looks at between its stages. Shared: the work keeps the
+// flag alive by itself.
 #pragma once
 
 #include <napi.h>

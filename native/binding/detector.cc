@@ -19,15 +19,18 @@ using detection::ImageSize;
 using detection::ImageView;
 
 std::vector<at::Tensor> tensors_of(const Napi::Value& list, const char* what) {
-  if (!list.IsArray()) throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must be an array of tensors");
+  if (!list.IsArray())
+    throw CodedError("ERR_INVALID_ARGUMENT", std::string(what) + " must be an array of tensors");
   const Napi::Array array = list.As<Napi::Array>();
   std::vector<at::Tensor> tensors;
-  for (uint32_t i = 0; i < array.Length(); ++i) tensors.push_back(TensorObject::unwrap(array.Get(i)));
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    tensors.push_back(TensorObject::unwrap(array.Get(i)));
   return tensors;
 }
 
 detection::FeatureMaps maps_of(const Napi::Value& value) {
-  if (!value.IsObject()) throw CodedError("ERR_INVALID_ARGUMENT", "features must be an object of tensors");
+  if (!value.IsObject())
+    throw CodedError("ERR_INVALID_ARGUMENT", "features must be an object of tensors");
   const Napi::Object object = value.As<Napi::Object>();
   const Napi::Array names = object.GetPropertyNames();
   detection::FeatureMaps maps;
@@ -40,13 +43,15 @@ detection::FeatureMaps maps_of(const Napi::Value& value) {
 
 ImageSize size_of(const Napi::Value& value) {
   const auto size = integers(value, "the batch size");
-  if (size.size() != 2) throw CodedError("ERR_INVALID_ARGUMENT", "the batch size is [height, width]");
+  if (size.size() != 2)
+    throw CodedError("ERR_INVALID_ARGUMENT", "the batch size is [height, width]");
   return {size[0], size[1]};
 }
 
 Napi::Array tensor_array(Napi::Env env, const std::vector<at::Tensor>& tensors) {
   Napi::Array array = Napi::Array::New(env, tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i) array.Set(static_cast<uint32_t>(i), TensorObject::wrap(env, tensors[i]));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    array.Set(static_cast<uint32_t>(i), TensorObject::wrap(env, tensors[i]));
   return array;
 }
 
@@ -88,7 +93,9 @@ const std::shared_ptr<DetectorState>& DetectorObject::live() const {
 
 const std::shared_ptr<DetectorState>& DetectorObject::live_rcnn() const {
   if (!live()->rcnn) {
-    throw CodedError("ERR_ARCHIVE_UNSUPPORTED", "This model runs through its archive's own forward: its stages are not known.");
+    throw CodedError(
+        "ERR_ARCHIVE_UNSUPPORTED",
+        "This model runs through its archive's own forward: its stages are not known.");
   }
   return state_;
 }
@@ -103,8 +110,10 @@ Napi::Value DetectorObject::predict(const Napi::CallbackInfo& info) {
     for (const ImageView& image : images) sizes.push_back({image.height, image.width});
     return run_on_device(
         Environment::of(info.Env()), live()->module->device,
-        [state = live(), images = std::move(images), exact = options.Get("exact").ToBoolean().Value(),
-         threshold = options.Get("scoreThreshold").ToNumber().DoubleValue()](const Checkpoint& checkpoint) {
+        [state = live(), images = std::move(images),
+         exact = options.Get("exact").ToBoolean().Value(),
+         threshold =
+             options.Get("scoreThreshold").ToNumber().DoubleValue()](const Checkpoint& checkpoint) {
           return state->predict(images, threshold, exact, checkpoint);
         },
         [sizes](Napi::Env env, const std::vector<Detections>& results) -> Napi::Value {
@@ -177,10 +186,12 @@ Napi::Value DetectorObject::roi_heads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     return run_on_device(
         Environment::of(info.Env()), live_rcnn()->module->device,
-        [state = live_rcnn(), features = maps_of(info[0]), proposals = tensors_of(info[1], "proposals"),
-         sizes = to_sizes(info[2]), batch_size = size_of(info[3])](const Checkpoint&) {
+        [state = live_rcnn(), features = maps_of(info[0]),
+         proposals = tensors_of(info[1], "proposals"), sizes = to_sizes(info[2]),
+         batch_size = size_of(info[3])](const Checkpoint&) {
           c10::InferenceMode no_gradients;
-          return state->rcnn->roi_heads(state->exact_network(), features, proposals, sizes, batch_size);
+          return state->rcnn->roi_heads(state->exact_network(), features, proposals, sizes,
+                                        batch_size);
         },
         [](Napi::Env env, const detection::RoiOutput& output) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);

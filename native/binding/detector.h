@@ -1,5 +1,6 @@
-// The JavaScript object around a detector: a module's network, in its exact and its compiled form, and the detection code that
-// drives it. It shares the module's state and lives as long as its own queued calls; dispose() drops its share.
+// The JavaScript object around a detector: a module's network, in its exact and its compiled form,
+// and the detection code that drives it. It shares the module's state and lives as long as its own
+// queued calls; dispose() drops its share.
 #pragma once
 
 #include <napi.h>

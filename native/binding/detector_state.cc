@@ -7,18 +7,20 @@
 
 namespace torchdet::binding {
 
-DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state, std::optional<detection::RcnnConfig> config)
+DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state,
+                             std::optional<detection::RcnnConfig> config)
     : module(std::move(module_state)) {
   if (config) rcnn.emplace(std::move(*config), c10::Device(module->device));
 }
 
-std::vector<detection::Detections> DetectorState::predict(const std::vector<detection::ImageView>& images,
-                                                          double score_threshold, bool exact,
-                                                          const detection::Checkpoint& checkpoint) {
+std::vector<detection::Detections> DetectorState::predict(
+    const std::vector<detection::ImageView>& images, double score_threshold, bool exact,
+    const detection::Checkpoint& checkpoint) {
   c10::InferenceMode no_gradients;
   enter_evaluation();
   if (!rcnn) {
-    return script::predict_by_forward(module->module, images, score_threshold, c10::Device(module->device));
+    return script::predict_by_forward(module->module, images, score_threshold,
+                                      c10::Device(module->device));
   }
   detection::RcnnNetwork& network = exact ? exact_network() : compiled_network();
   return rcnn->predict(network, images, score_threshold, checkpoint);
@@ -36,7 +38,8 @@ detection::RcnnNetwork& DetectorState::exact_network() {
 detection::RcnnNetwork& DetectorState::compiled_network() {
   const uint64_t version = module->version.load();
   if (!compiled_ || compiled_version_ != version) {
-    // Constants of a compiled graph must be ordinary tensors: those made in inference mode may not be changed later.
+    // Constants of a compiled graph must be ordinary tensors: those made in inference mode may not
+    // be changed later.
     c10::InferenceMode ordinary(false);
     c10::AutoGradMode no_gradients(false);
     compiled_.reset();

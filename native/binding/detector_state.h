@@ -11,10 +11,12 @@
 namespace torchdet::binding {
 
 struct DetectorState {
-  DetectorState(std::shared_ptr<ModuleState> module_state, std::optional<detection::RcnnConfig> config);
+  DetectorState(std::shared_ptr<ModuleState> module_state,
+                std::optional<detection::RcnnConfig> config);
 
-  std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images, double score_threshold,
-                                             bool exact, const detection::Checkpoint& checkpoint);
+  std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images,
+                                             double score_threshold, bool exact,
+                                             const detection::Checkpoint& checkpoint);
   detection::RcnnNetwork& exact_network();
 
   const std::shared_ptr<ModuleState> module;
@@ -22,7 +24,8 @@ struct DetectorState {
 
  private:
   detection::RcnnNetwork& compiled_network();
-  // Running statistics and dropout behave as in evaluation, whatever mode the module is left in for training.
+  // Running statistics and dropout behave as in evaluation, whatever mode the module is left in for
+  // training.
   void enter_evaluation();
 
   std::unique_ptr<detection::RcnnNetwork> exact_;

@@ -12,19 +12,24 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {c10::ScalarType::Float, "float32", napi_float32_array},    {c10::ScalarType::Double, "float64", napi_float64_array},
-    {c10::ScalarType::Half, "float16", napi_uint16_array},      {c10::ScalarType::BFloat16, "bfloat16", napi_uint16_array},
-    {c10::ScalarType::Char, "int8", napi_int8_array},           {c10::ScalarType::Byte, "uint8", napi_uint8_array},
-    {c10::ScalarType::Short, "int16", napi_int16_array},        {c10::ScalarType::Int, "int32", napi_int32_array},
-    {c10::ScalarType::Long, "int64", napi_bigint64_array},      {c10::ScalarType::Bool, "bool", napi_uint8_array},
+    {c10::ScalarType::Float, "float32", napi_float32_array},
+    {c10::ScalarType::Double, "float64", napi_float64_array},
+    {c10::ScalarType::Half, "float16", napi_uint16_array},
+    {c10::ScalarType::BFloat16, "bfloat16", napi_uint16_array},
+    {c10::ScalarType::Char, "int8", napi_int8_array},
+    {c10::ScalarType::Byte, "uint8", napi_uint8_array},
+    {c10::ScalarType::Short, "int16", napi_int16_array},
+    {c10::ScalarType::Int, "int32", napi_int32_array},
+    {c10::ScalarType::Long, "int64", napi_bigint64_array},
+    {c10::ScalarType::Bool, "bool", napi_uint8_array},
 };
 
 const Entry& entry_of(c10::ScalarType type) {
   for (const Entry& entry : kEntries) {
     if (entry.type == type) return entry;
   }
-  throw CodedError("ERR_INVALID_ARGUMENT",
-                   std::string("tensors of type ") + c10::toString(type) + " cannot be handed to JavaScript");
+  throw CodedError("ERR_INVALID_ARGUMENT", std::string("tensors of type ") + c10::toString(type) +
+                                               " cannot be handed to JavaScript");
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ AsyncJob::AsyncJob(Environment& environment, std::shared_ptr<std::atomic<bool>> 
       deferred_(Napi::Promise::Deferred::New(environment.tensor_class.Env())),
       cancelled_(std::move(cancelled)) {}
 
-void AsyncJob::hold(const Napi::Value& value) { held_.push_back(Napi::Reference<Napi::Value>::New(value, 1)); }
+void AsyncJob::hold(const Napi::Value& value) {
+  held_.push_back(Napi::Reference<Napi::Value>::New(value, 1));
+}
 
 void AsyncJob::checkpoint() const {
   if (environment_.closing()) throw CodedError("ERR_ABORTED", "The process or worker is closing.");
@@ -113,8 +115,8 @@ void Environment::call_js(Napi::Env env, Napi::Function, Environment* self, Asyn
 
 Napi::Error Environment::make_error(const Failure& failure) const {
   if (error_class_.IsEmpty()) return Napi::Error::New(env_, failure.code + ": " + failure.message);
-  const Napi::Object error =
-      error_class_.New({Napi::String::New(env_, failure.code), Napi::String::New(env_, failure.message)});
+  const Napi::Object error = error_class_.New(
+      {Napi::String::New(env_, failure.code), Napi::String::New(env_, failure.message)});
   return Napi::Error(env_, error);
 }
 

@@ -1,6 +1,7 @@
-// Everything the addon keeps for one JavaScript environment (the main thread or a worker): the error class, the executors, the
-// channel on which results come back, and the class constructors. There are no static references; node destroys the
-// environment's instance with its thread, after a cleanup hook has stopped and joined the executors.
+// Everything the addon keeps for one JavaScript environment (the main thread or a worker): the
+// error class, the executors, the channel on which results come back, and the class constructors.
+// There are no static references; node destroys the environment's instance with its thread, after a
+// cleanup hook has stopped and joined the executors.
 #pragma once
 
 #include <napi.h>
@@ -19,7 +20,8 @@ namespace torchdet::binding {
 
 class Environment;
 
-// A job that settles a promise. Made, settled and destroyed on JavaScript's thread; only run() is called on another.
+// A job that settles a promise. Made, settled and destroyed on JavaScript's thread; only run() is
+// called on another.
 class AsyncJob : public Job {
  public:
   AsyncJob(Environment& environment, std::shared_ptr<std::atomic<bool>> cancelled);
@@ -29,7 +31,8 @@ class AsyncJob : public Job {
   void hold(const Napi::Value& value);
   void run() final;
   void settle(Napi::Env env);
-  // For a job whose environment is gone: its references end with the environment and must not be touched.
+  // For a job whose environment is gone: its references end with the environment and must not be
+  // touched.
   void abandon();
 
  protected:
@@ -49,7 +52,8 @@ class AsyncJob : public Job {
   std::unique_ptr<Failure> failure_;
 };
 
-// JavaScript references that native code on any thread has finished with: collected here and dropped on JavaScript's thread.
+// JavaScript references that native code on any thread has finished with: collected here and
+// dropped on JavaScript's thread.
 class ReleaseList {
  public:
   void add(napi_ref reference);
@@ -76,7 +80,9 @@ class Environment {
   Napi::Promise enqueue(const std::string& device, std::unique_ptr<AsyncJob> job);
 
   Napi::Error make_error(const Failure& failure) const;
-  void set_error_class(const Napi::Function& error_class) { error_class_ = Napi::Persistent(error_class); }
+  void set_error_class(const Napi::Function& error_class) {
+    error_class_ = Napi::Persistent(error_class);
+  }
   void set_threads(int threads);
   bool closing() const { return closing_.load(); }
   const std::shared_ptr<ReleaseList>& releases() const { return releases_; }
@@ -103,13 +109,13 @@ class Environment {
   size_t pending_ = 0;
 };
 
-// A job from two functions: `work` runs on the device's thread, `convert` makes its result a JavaScript value. `work` may
-// take the job's checkpoint function.
+// A job from two functions: `work` runs on the device's thread, `convert` makes its result a
+// JavaScript value. `work` may take the job's checkpoint function.
 template <typename Work, typename Convert>
 class FunctionJob final : public AsyncJob {
  public:
-  FunctionJob(Environment& environment, std::shared_ptr<std::atomic<bool>> cancelled, const char* failure_code,
-              Work work, Convert convert)
+  FunctionJob(Environment& environment, std::shared_ptr<std::atomic<bool>> cancelled,
+              const char* failure_code, Work work, Convert convert)
       : AsyncJob(environment, std::move(cancelled)),
         failure_code_(failure_code),
         work_(std::move(work)),
@@ -118,7 +124,9 @@ class FunctionJob final : public AsyncJob {
  private:
   using Result = std::invoke_result_t<Work, const std::function<void()>&>;
 
-  void execute() override { result_.reset(new Result(work_([this] { checkpoint(); }))); }
+  void execute() override {
+    result_.reset(new Result(work_([this] { checkpoint(); })));
+  }
   Napi::Value result(Napi::Env env) override { return convert_(env, *result_); }
   const char* failure_code() const override { return failure_code_; }
 
@@ -135,10 +143,10 @@ struct JobOptions {
 };
 
 template <typename Work, typename Convert>
-Napi::Promise run_on_device(Environment& environment, const std::string& device, Work work, Convert convert,
-                            const JobOptions& options = {}) {
-  auto job = std::make_unique<FunctionJob<Work, Convert>>(environment, options.cancelled, options.failure_code,
-                                                          std::move(work), std::move(convert));
+Napi::Promise run_on_device(Environment& environment, const std::string& device, Work work,
+                            Convert convert, const JobOptions& options = {}) {
+  auto job = std::make_unique<FunctionJob<Work, Convert>>(
+      environment, options.cancelled, options.failure_code, std::move(work), std::move(convert));
   for (const Napi::Value& value : options.hold) job->hold(value);
   return environment.enqueue(device, std::move(job));
 }

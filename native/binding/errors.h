@@ -1,5 +1,6 @@
-// Errors on their way from C++ to JavaScript: a TorchdetError with a code, made of the class that lib/ hands over at
-// initialisation. A native exception never ends the process: everything that can throw runs inside to_failure or a Napi call.
+// Errors on their way from C++ to JavaScript: a TorchdetError with a code, made of the class that
+// lib/ hands over at initialisation. A native exception never ends the process: everything that can
+// throw runs inside to_failure or a Napi call.
 #pragma once
 
 #include <exception>
@@ -11,7 +12,8 @@ namespace torchdet::binding {
 // Thrown by binding code that knows the code of its error.
 class CodedError : public std::runtime_error {
  public:
-  CodedError(std::string code, const std::string& message) : std::runtime_error(message), code_(std::move(code)) {}
+  CodedError(std::string code, const std::string& message)
+      : std::runtime_error(message), code_(std::move(code)) {}
   const std::string& code() const { return code_; }
 
  private:
@@ -24,8 +26,9 @@ struct Failure {
   std::string message;
 };
 
-// Translates any exception: CodedError keeps its code, LibTorch's own become `fallback_code` (out-of-memory apart), without
-// their C++ stack traces.
-Failure to_failure(const std::exception_ptr& exception, const std::string& fallback_code = "ERR_NATIVE");
+// Translates any exception: CodedError keeps its code, LibTorch's own become `fallback_code`
+// (out-of-memory apart), without their C++ stack traces.
+Failure to_failure(const std::exception_ptr& exception,
+                   const std::string& fallback_code = "ERR_NATIVE");
 
 }  // namespace torchdet::binding

@@ -1,7 +1,7 @@
-// One owned thread per device and per JavaScript environment, with a FIFO queue. LibTorch's thread settings belong to the
-// calling thread, so one thread also keeps one OpenMP team; and neither the event loop nor libuv's pool ever waits for tensor
-// work. The environment owns the executor: stop() (or the destructor) drops what is queued, lets running work end at its next
-// checkpoint and joins.
+// One owned thread per device and per JavaScript environment, with a FIFO queue. LibTorch's thread
+// settings belong to the calling thread, so one thread also keeps one OpenMP team; and neither the
+// event loop nor libuv's pool ever waits for tensor work. The environment owns the executor: stop()
+// (or the destructor) drops what is queued, lets running work end at its next checkpoint and joins.
 #pragma once
 
 #include <atomic>

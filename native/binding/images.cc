@@ -13,15 +13,18 @@ detection::ImageView to_image(const Napi::Value& value, const std::string& where
   if (TensorObject::is_tensor(value)) {
     image.tensor = TensorObject::unwrap(value);
     if (image.tensor.dim() != 3) {
-      throw CodedError("ERR_INVALID_ARGUMENT", where + ": an image tensor has 3 dimensions (channels, height, width), got " +
-                                                   std::to_string(image.tensor.dim()));
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       where +
+                           ": an image tensor has 3 dimensions (channels, height, width), got " +
+                           std::to_string(image.tensor.dim()));
     }
     image.channels = image.tensor.size(0);
     image.height = image.tensor.size(1);
     image.width = image.tensor.size(2);
     return image;
   }
-  if (!value.IsObject()) throw CodedError("ERR_INVALID_ARGUMENT", where + " must be pixels or a tensor");
+  if (!value.IsObject())
+    throw CodedError("ERR_INVALID_ARGUMENT", where + " must be pixels or a tensor");
   const Napi::Object object = value.As<Napi::Object>();
   const MemoryView memory = memory_of(object.Get("data"));
   image.pixels = memory.data;
@@ -29,11 +32,13 @@ detection::ImageView to_image(const Napi::Value& value, const std::string& where
   image.height = object.Get("height").ToNumber().Int64Value();
   image.channels = object.Get("channels").ToNumber().Int64Value();
   const bool sane = image.width > 0 && image.height > 0 && image.channels > 0;
-  if (!sane || memory.byte_length != static_cast<size_t>(image.width * image.height * image.channels)) {
-    throw CodedError("ERR_INVALID_ARGUMENT",
-                     where + ": " + std::to_string(image.width) + "x" + std::to_string(image.height) + " pixels with " +
-                         std::to_string(image.channels) + " channels do not fit " +
-                         std::to_string(memory.byte_length) + " bytes");
+  if (!sane ||
+      memory.byte_length != static_cast<size_t>(image.width * image.height * image.channels)) {
+    throw CodedError("ERR_INVALID_ARGUMENT", where + ": " + std::to_string(image.width) + "x" +
+                                                 std::to_string(image.height) + " pixels with " +
+                                                 std::to_string(image.channels) +
+                                                 " channels do not fit " +
+                                                 std::to_string(memory.byte_length) + " bytes");
   }
   return image;
 }
@@ -64,13 +69,15 @@ std::vector<detection::ImageSize> to_sizes(const Napi::Value& list) {
   std::vector<detection::ImageSize> sizes;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const auto size = integers(array.Get(i), "an image size");
-    if (size.size() != 2) throw CodedError("ERR_INVALID_ARGUMENT", "an image size is [height, width]");
+    if (size.size() != 2)
+      throw CodedError("ERR_INVALID_ARGUMENT", "an image size is [height, width]");
     sizes.push_back({size[0], size[1]});
   }
   return sizes;
 }
 
-Napi::Object to_js(Napi::Env env, const detection::Detections& detections, const detection::ImageSize& size) {
+Napi::Object to_js(Napi::Env env, const detection::Detections& detections,
+                   const detection::ImageSize& size) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("height", static_cast<double>(size[0]));
   result.Set("width", static_cast<double>(size[1]));
@@ -79,10 +86,12 @@ Napi::Object to_js(Napi::Env env, const detection::Detections& detections, const
   result.Set("scores", packed<Napi::Float32Array, float>(env, detections.scores, at::kFloat));
   if (detections.masks.defined()) result.Set("masks", TensorObject::wrap(env, detections.masks));
   if (detections.keypoints.defined()) {
-    result.Set("keypoints", packed<Napi::Float32Array, float>(env, detections.keypoints, at::kFloat));
+    result.Set("keypoints",
+               packed<Napi::Float32Array, float>(env, detections.keypoints, at::kFloat));
   }
   if (detections.keypoints_scores.defined()) {
-    result.Set("keypointsScores", packed<Napi::Float32Array, float>(env, detections.keypoints_scores, at::kFloat));
+    result.Set("keypointsScores",
+               packed<Napi::Float32Array, float>(env, detections.keypoints_scores, at::kFloat));
   }
   return result;
 }

@@ -19,12 +19,14 @@ constexpr napi_type_tag kModuleTag = {0x746f726368646574, 0x6d6f64756c650001};
 using StatePtr = std::shared_ptr<ModuleState>;
 using Checkpoint = std::function<void()>;
 
-StatePtr make_state(torch::jit::Module module, const std::string& device, script::ExtraFiles extra_files) {
+StatePtr make_state(torch::jit::Module module, const std::string& device,
+                    script::ExtraFiles extra_files) {
   auto state = std::make_shared<ModuleState>();
   state->module = std::move(module);
   state->device = device;
   state->description = script::describe(state->module, std::move(extra_files));
-  for (const auto& entry : script::state_of(state->module)) state->bytes += static_cast<int64_t>(entry.tensor.nbytes());
+  for (const auto& entry : script::state_of(state->module))
+    state->bytes += static_cast<int64_t>(entry.tensor.nbytes());
   return state;
 }
 
@@ -55,13 +57,15 @@ torch::jit::Method find_method(const torch::jit::Module& root, const std::string
   for (size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', begin)) {
     const std::string name = path.substr(begin, dot - begin);
     if (!module.hasattr(name) || !module.attr(name).isModule()) {
-      throw CodedError("ERR_INVALID_ARGUMENT", "the module has no submodule \"" + path.substr(0, dot) + "\"");
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "the module has no submodule \"" + path.substr(0, dot) + "\"");
     }
     module = module.attr(name).toModule();
     begin = dot + 1;
   }
   const auto method = module.find_method(path.substr(begin));
-  if (!method) throw CodedError("ERR_INVALID_ARGUMENT", "the module has no method \"" + path + "\"");
+  if (!method)
+    throw CodedError("ERR_INVALID_ARGUMENT", "the module has no method \"" + path + "\"");
   return *method;
 }
 
@@ -132,7 +136,8 @@ Napi::Value ModuleObject::compile(const Napi::CallbackInfo& info) {
           module.to(device_of(device));
           return make_state(std::move(module), device, {});
         },
-        [](Napi::Env env, const StatePtr& state) -> Napi::Value { return wrap(env, state); }, {"ERR_COMPILE", {}, {}});
+        [](Napi::Env env, const StatePtr& state) -> Napi::Value { return wrap(env, state); },
+        {"ERR_COMPILE", {}, {}});
   });
 }
 
@@ -222,7 +227,8 @@ Napi::Value ModuleObject::state_dict(const Napi::CallbackInfo& info) {
         },
         [](Napi::Env env, const std::vector<script::StateEntry>& entries) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);
-          for (const auto& entry : entries) result.Set(entry.name, TensorObject::wrap(env, entry.tensor));
+          for (const auto& entry : entries)
+            result.Set(entry.name, TensorObject::wrap(env, entry.tensor));
           return result;
         });
   });
@@ -237,14 +243,13 @@ Napi::Value ModuleObject::load_state(const Napi::CallbackInfo& info) {
       const std::string name = names.Get(i).ToString();
       values.emplace(name, TensorObject::unwrap(object.Get(name)));
     }
-    return run_on_device(
-        Environment::of(info.Env()), live()->device,
-        [state = live(), values = std::move(values)](const Checkpoint&) {
-          script::load_state(state->module, values);
-          ++state->version;
-          return Done{};
-        },
-        done_to_js, {"ERR_STATE_DICT", {}, {}});
+    return run_on_device(Environment::of(info.Env()), live()->device,
+                         [state = live(), values = std::move(values)](const Checkpoint&) {
+                           script::load_state(state->module, values);
+                           ++state->version;
+                           return Done{};
+                         },
+                         done_to_js, {"ERR_STATE_DICT", {}, {}});
   });
 }
 

@@ -1,5 +1,6 @@
-// The JavaScript object around a TorchScript module. Module and detectors made from it share the module's state; dispose()
-// drops this object's share behind whatever work is queued, and the memory goes with the last share.
+// The JavaScript object around a TorchScript module. Module and detectors made from it share the
+// module's state; dispose() drops this object's share behind whatever work is queued, and the
+// memory goes with the last share.
 #pragma once
 
 #include <napi.h>
@@ -14,7 +15,8 @@ struct ArchiveDescription;
 
 namespace torchdet::binding {
 
-// A module and what must be known of it by all who use it. The module itself is touched on the device's thread only.
+// A module and what must be known of it by all who use it. The module itself is touched on the
+// device's thread only.
 struct ModuleState;
 
 class ModuleObject : public Napi::ObjectWrap<ModuleObject> {

@@ -9,13 +9,17 @@ using script::Initializer;
 
 std::string text(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsString()) throw CodedError("ERR_INVALID_ARGUMENT", std::string("module spec: \"") + name + "\" must be a string");
+  if (!value.IsString())
+    throw CodedError("ERR_INVALID_ARGUMENT",
+                     std::string("module spec: \"") + name + "\" must be a string");
   return value.As<Napi::String>();
 }
 
 double number(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsNumber()) throw CodedError("ERR_INVALID_ARGUMENT", std::string("module spec: \"") + name + "\" must be a number");
+  if (!value.IsNumber())
+    throw CodedError("ERR_INVALID_ARGUMENT",
+                     std::string("module spec: \"") + name + "\" must be a number");
   return value.As<Napi::Number>();
 }
 
@@ -31,7 +35,8 @@ Initializer to_initializer(const Napi::Object& object) {
   } else if (kind == "xavierUniform") {
     init = {Initializer::Kind::kXavierUniform, number(object, "gain"), 0, false, ""};
   } else if (kind == "kaimingUniform" || kind == "kaimingNormal") {
-    init.kind = kind == "kaimingUniform" ? Initializer::Kind::kKaimingUniform : Initializer::Kind::kKaimingNormal;
+    init.kind = kind == "kaimingUniform" ? Initializer::Kind::kKaimingUniform
+                                         : Initializer::Kind::kKaimingNormal;
     init.first = number(object, "a");
     init.fan_out = text(object, "mode") == "fanOut";
     init.nonlinearity = text(object, "nonlinearity");
@@ -53,7 +58,8 @@ AttributeValue to_attribute(const Napi::Object& object) {
   throw CodedError("ERR_INVALID_ARGUMENT", "module spec: unknown attribute type \"" + type + "\"");
 }
 
-// Calls visit(name, value object) for each property, in order; nothing where the property is absent.
+// Calls visit(name, value object) for each property, in order; nothing where the property is
+// absent.
 template <typename Visit>
 void each(const Napi::Object& object, const char* name, Visit visit) {
   const Napi::Value value = object.Get(name);
@@ -69,7 +75,8 @@ void each(const Napi::Object& object, const char* name, Visit visit) {
 }  // namespace
 
 script::ModuleSpec to_module_spec(const Napi::Value& value) {
-  if (!value.IsObject()) throw CodedError("ERR_INVALID_ARGUMENT", "a module spec must be an object");
+  if (!value.IsObject())
+    throw CodedError("ERR_INVALID_ARGUMENT", "a module spec must be an object");
   const Napi::Object object = value.As<Napi::Object>();
   Napi::HandleScope scope(object.Env());
   script::ModuleSpec spec;
@@ -82,8 +89,8 @@ script::ModuleSpec to_module_spec(const Napi::Value& value) {
                                requires_grad.IsUndefined() || requires_grad.ToBoolean().Value()});
   });
   each(object, "buffers", [&](const std::string& name, const Napi::Object& entry) {
-    spec.buffers.push_back(
-        {name, integers(entry.Get("shape"), "shape"), text(entry, "dtype") == "int64", number(entry, "value")});
+    spec.buffers.push_back({name, integers(entry.Get("shape"), "shape"),
+                            text(entry, "dtype") == "int64", number(entry, "value")});
   });
   each(object, "attributes", [&](const std::string& name, const Napi::Object& entry) {
     spec.attributes.emplace_back(name, to_attribute(entry));

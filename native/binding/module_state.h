@@ -1,5 +1,5 @@
-// A compiled or loaded module with its description, shared by the objects that use it. Heavy header: only the binding files
-// that run modules include it.
+// A compiled or loaded module with its description, shared by the objects that use it. Heavy
+// header: only the binding files that run modules include it.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>

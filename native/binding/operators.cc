@@ -14,20 +14,24 @@ namespace {
 
 c10::OperatorHandle find_operator(const std::string& name) {
   const auto handle = c10::Dispatcher::singleton().findSchema({name, ""});
-  if (!handle) throw CodedError("ERR_INVALID_ARGUMENT", "no operator named \"" + name + "\" is registered");
+  if (!handle)
+    throw CodedError("ERR_INVALID_ARGUMENT", "no operator named \"" + name + "\" is registered");
   return *handle;
 }
 
 c10::IValue packed(torch::jit::Stack stack) {
-  return stack.size() == 1 ? std::move(stack[0]) : c10::IValue(c10::ivalue::Tuple::create(std::move(stack)));
+  return stack.size() == 1 ? std::move(stack[0])
+                           : c10::IValue(c10::ivalue::Tuple::create(std::move(stack)));
 }
 
-std::vector<c10::IValue> gradients(const c10::OperatorHandle& handle, std::vector<c10::IValue> stack,
-                                   const at::Tensor& grad_output) {
+std::vector<c10::IValue> gradients(const c10::OperatorHandle& handle,
+                                   std::vector<c10::IValue> stack, const at::Tensor& grad_output) {
   at::AutoGradMode enabled(true);
   std::vector<at::Tensor> leaves(stack.size());
   for (size_t i = 0; i < stack.size(); ++i) {
-    if (!stack[i].isTensor() || !stack[i].toTensor().defined() || !stack[i].toTensor().is_floating_point()) continue;
+    if (!stack[i].isTensor() || !stack[i].toTensor().defined() ||
+        !stack[i].toTensor().is_floating_point())
+      continue;
     leaves[i] = stack[i].toTensor().detach().requires_grad_(true);
     stack[i] = leaves[i];
   }
@@ -35,7 +39,8 @@ std::vector<c10::IValue> gradients(const c10::OperatorHandle& handle, std::vecto
   stack.at(0).toTensor().backward(grad_output);
   std::vector<c10::IValue> results;
   for (const at::Tensor& leaf : leaves) {
-    results.push_back(leaf.defined() && leaf.grad().defined() ? c10::IValue(leaf.grad()) : c10::IValue());
+    results.push_back(leaf.defined() && leaf.grad().defined() ? c10::IValue(leaf.grad())
+                                                              : c10::IValue());
   }
   return results;
 }
@@ -68,7 +73,8 @@ Napi::Value operator_gradients(const Napi::CallbackInfo& info) {
             const std::function<void()>&) { return gradients(handle, arguments, grad_output); },
         [](Napi::Env env, const std::vector<c10::IValue>& values) -> Napi::Value {
           Napi::Array array = Napi::Array::New(env, values.size());
-          for (size_t i = 0; i < values.size(); ++i) array.Set(static_cast<uint32_t>(i), to_js(env, values[i]));
+          for (size_t i = 0; i < values.size(); ++i)
+            array.Set(static_cast<uint32_t>(i), to_js(env, values[i]));
           return array;
         });
   });

@@ -1,5 +1,5 @@
-// Plain C++ values from the option objects TypeScript has validated, and back. Every field of binding.d.ts must be there: a
-// missing one is a fault of lib/, and says which.
+// Plain C++ values from the option objects TypeScript has validated, and back. Every field of
+// binding.d.ts must be there: a missing one is a fault of lib/, and says which.
 #pragma once
 
 #include <napi.h>

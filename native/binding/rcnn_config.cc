@@ -1,7 +1,8 @@
 #include "calls.h"
 #include "options.h"
 
-// One description of the fields serves both directions: reading fills the struct from an object, writing fills an object.
+// One description of the fields serves both directions: reading fills the struct from an object,
+// writing fills an object.
 
 namespace torchdet::binding {
 namespace {
@@ -16,8 +17,12 @@ class Reader {
   void field(const char* name, double& target) { target = value(name).ToNumber().DoubleValue(); }
   void field(const char* name, int64_t& target) { target = value(name).ToNumber().Int64Value(); }
   void field(const char* name, std::vector<double>& target) { target = doubles(value(name), name); }
-  void field(const char* name, std::vector<int64_t>& target) { target = integers(value(name), name); }
-  void field(const char* name, std::vector<std::string>& target) { target = strings(value(name), name); }
+  void field(const char* name, std::vector<int64_t>& target) {
+    target = integers(value(name), name);
+  }
+  void field(const char* name, std::vector<std::string>& target) {
+    target = strings(value(name), name);
+  }
 
   void field(const char* name, std::vector<std::vector<double>>& target) {
     const Napi::Array array = value(name).As<Napi::Array>();
@@ -53,14 +58,16 @@ class Reader {
  private:
   Napi::Value value(const char* name) {
     const Napi::Value found = object_.Get(name);
-    if (found.IsUndefined() || found.IsNull()) throw CodedError("ERR_INVALID_ARGUMENT", where_ + "." + name + " is missing");
+    if (found.IsUndefined() || found.IsNull())
+      throw CodedError("ERR_INVALID_ARGUMENT", where_ + "." + name + " is missing");
     return found;
   }
 
   void check_length(const char* name, size_t length, size_t wanted) {
     if (length == wanted) return;
-    throw CodedError("ERR_INVALID_ARGUMENT", where_ + "." + name + " must have " + std::to_string(wanted) +
-                                                 " numbers, got " + std::to_string(length));
+    throw CodedError("ERR_INVALID_ARGUMENT", where_ + "." + name + " must have " +
+                                                 std::to_string(wanted) + " numbers, got " +
+                                                 std::to_string(length));
   }
 
   Napi::Object object_;
@@ -154,7 +161,8 @@ void visit_pool(Fields& fields, detection::RoiPoolConfig& config) {
 
 template <typename Fields>
 void visit_roi_heads(Fields& fields, detection::RoiHeadsConfig& config) {
-  fields.group("boxRoiPool", config.box_roi_pool, [](auto& inner, auto& pool) { visit_pool(inner, pool); });
+  fields.group("boxRoiPool", config.box_roi_pool,
+               [](auto& inner, auto& pool) { visit_pool(inner, pool); });
   fields.field("scoreThresh", config.score_thresh);
   fields.field("nmsThresh", config.nms_thresh);
   fields.field("detectionsPerImg", config.detections_per_img);
@@ -164,10 +172,13 @@ void visit_roi_heads(Fields& fields, detection::RoiHeadsConfig& config) {
 
 template <typename Fields>
 void visit_rcnn(Fields& fields, detection::RcnnConfig& config) {
-  fields.group("transform", config.transform, [](auto& inner, auto& part) { visit_transform(inner, part); });
-  fields.group("anchors", config.anchors, [](auto& inner, auto& part) { visit_anchors(inner, part); });
+  fields.group("transform", config.transform,
+               [](auto& inner, auto& part) { visit_transform(inner, part); });
+  fields.group("anchors", config.anchors,
+               [](auto& inner, auto& part) { visit_anchors(inner, part); });
   fields.group("rpn", config.rpn, [](auto& inner, auto& part) { visit_rpn(inner, part); });
-  fields.group("roiHeads", config.roi_heads, [](auto& inner, auto& part) { visit_roi_heads(inner, part); });
+  fields.group("roiHeads", config.roi_heads,
+               [](auto& inner, auto& part) { visit_roi_heads(inner, part); });
 }
 
 }  // namespace

@@ -20,14 +20,16 @@ constexpr napi_type_tag kTensorTag = {0x746f726368646574, 0x74656e736f720001};
 size_t element_count(const std::vector<int64_t>& shape) {
   size_t count = 1;
   for (const int64_t size : shape) {
-    if (size < 0) throw CodedError("ERR_INVALID_ARGUMENT", "a tensor's shape cannot hold " + std::to_string(size));
+    if (size < 0)
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "a tensor's shape cannot hold " + std::to_string(size));
     count *= static_cast<size_t>(size);
   }
   return count;
 }
 
-// Hands a tensor's memory to JavaScript as an ArrayBuffer that keeps the tensor alive; copies where the runtime forbids
-// external buffers (Electron).
+// Hands a tensor's memory to JavaScript as an ArrayBuffer that keeps the tensor alive; copies where
+// the runtime forbids external buffers (Electron).
 napi_value external_buffer(Napi::Env env, const at::Tensor& tensor) {
   auto* keeper = new at::Tensor(tensor);
   napi_value buffer = nullptr;
@@ -107,18 +109,23 @@ Napi::Value TensorObject::from_memory(const Napi::CallbackInfo& info) {
     const std::vector<int64_t> shape = integers(info[2], "shape");
     const size_t wanted = element_count(shape) * c10::elementSize(type);
     if (wanted != memory.byte_length) {
-      throw CodedError("ERR_INVALID_ARGUMENT", "a " + std::string(dtype_name(type)) + " tensor of this shape takes " +
-                                                   std::to_string(wanted) + " bytes, the memory has " +
-                                                   std::to_string(memory.byte_length));
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "a " + std::string(dtype_name(type)) + " tensor of this shape takes " +
+                           std::to_string(wanted) + " bytes, the memory has " +
+                           std::to_string(memory.byte_length));
     }
     if (reinterpret_cast<uintptr_t>(memory.data) % c10::elementSize(type) != 0) {
       throw CodedError("ERR_INVALID_ARGUMENT", "the memory is not aligned to its elements of " +
-                                                   std::to_string(c10::elementSize(type)) + " bytes");
+                                                   std::to_string(c10::elementSize(type)) +
+                                                   " bytes");
     }
     napi_ref reference = nullptr;
     napi_create_reference(env, info[0], 1, &reference);
-    // The last tensor on this memory may go on any thread: the list brings the reference back to JavaScript's.
-    const auto release = [releases = Environment::of(env).releases(), reference](void*) { releases->add(reference); };
+    // The last tensor on this memory may go on any thread: the list brings the reference back to
+    // JavaScript's.
+    const auto release = [releases = Environment::of(env).releases(), reference](void*) {
+      releases->add(reference);
+    };
     return wrap(env, at::from_blob(memory.data, shape, release, at::TensorOptions().dtype(type)));
   });
 }
@@ -131,7 +138,8 @@ Napi::Value TensorObject::random(const Napi::CallbackInfo& info) {
     static std::mutex generator_in_use;
     std::lock_guard<std::mutex> lock(generator_in_use);
     at::manual_seed(static_cast<uint64_t>(info[2].ToNumber().Int64Value()));
-    return wrap(info.Env(), kind == "normal" ? at::randn(shape, at::kFloat) : at::rand(shape, at::kFloat));
+    return wrap(info.Env(),
+                kind == "normal" ? at::randn(shape, at::kFloat) : at::rand(shape, at::kFloat));
   });
 }
 
@@ -140,7 +148,8 @@ Napi::Value TensorObject::shape(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TensorObject::dtype(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), dtype_name(live().scalar_type())); });
+  return guarded(info.Env(),
+                 [&] { return Napi::String::New(info.Env(), dtype_name(live().scalar_type())); });
 }
 
 Napi::Value TensorObject::device(const Napi::CallbackInfo& info) {
@@ -148,7 +157,9 @@ Napi::Value TensorObject::device(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TensorObject::byte_length(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), static_cast<double>(live().nbytes())); });
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(info.Env(), static_cast<double>(live().nbytes()));
+  });
 }
 
 Napi::Value TensorObject::to_typed_array(const Napi::CallbackInfo& info) {
@@ -159,11 +170,12 @@ Napi::Value TensorObject::to_typed_array(const Napi::CallbackInfo& info) {
     if (!tensor.is_contiguous()) {
       tensor = tensor.contiguous();
     }
-    napi_value buffer =
-        tensor.numel() == 0 ? static_cast<napi_value>(Napi::ArrayBuffer::New(env, 0)) : external_buffer(env, tensor);
+    napi_value buffer = tensor.numel() == 0
+                            ? static_cast<napi_value>(Napi::ArrayBuffer::New(env, 0))
+                            : external_buffer(env, tensor);
     napi_value array = nullptr;
-    if (napi_create_typedarray(env, array_type_of(tensor.scalar_type()), static_cast<size_t>(tensor.numel()), buffer,
-                               0, &array) != napi_ok) {
+    if (napi_create_typedarray(env, array_type_of(tensor.scalar_type()),
+                               static_cast<size_t>(tensor.numel()), buffer, 0, &array) != napi_ok) {
       throw Napi::Error::New(env);
     }
     return Napi::Value(env, array);

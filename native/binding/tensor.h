@@ -1,6 +1,7 @@
-// The JavaScript object around an at::Tensor. It holds one reference on the tensor's memory until dispose() or collection;
-// views handed out hold their own. Memory that came from JavaScript is held by the tensor's storage, and released on
-// JavaScript's thread when the last tensor on it goes, whatever thread that happens on.
+// The JavaScript object around an at::Tensor. It holds one reference on the tensor's memory until
+// dispose() or collection; views handed out hold their own. Memory that came from JavaScript is
+// held by the tensor's storage, and released on JavaScript's thread when the last tensor on it
+// goes, whatever thread that happens on.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -4,51 +4,66 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cfloat>
+#include <vector>
 
 #include "kernels.h"
 #include "roi_bins.h"
 #include "roi_checks.h"
+#include "simd.h"
 
 namespace torchdet::ops::cpu {
 
 namespace {
 
+// Raises `largest` to the values of one pixel, and notes where; NaN is never larger.
 template <typename T>
-void pool_maximum(const at::Tensor& input, const at::Tensor& rois, T spatial_scale,
-                  at::Tensor& output, at::Tensor& argmax) {
-  const int64_t channels = input.size(1), height = input.size(2), width = input.size(3);
+TORCHDET_INLINE inline void raise(const T* values, int32_t pixel, int64_t channels,
+                                  T* __restrict largest, int32_t* __restrict where) {
+  for (int64_t c = 0; c < channels; ++c) {
+    const bool larger = values[c] > largest[c];
+    largest[c] = larger ? values[c] : largest[c];
+    where[c] = larger ? pixel : where[c];
+  }
+}
+
+// maps is channels-last, so that all channels of a pixel are compared at once.
+template <typename T>
+void pool_maximum(const T* maps, const at::Tensor& rois, T spatial_scale, int64_t height,
+                  int64_t width, at::Tensor& output, at::Tensor& argmax) {
+  const int64_t channels = output.size(1);
   const int64_t pooled_height = output.size(2), pooled_width = output.size(3);
   const int64_t bins = pooled_height * pooled_width;
-  const T* maps = input.const_data_ptr<T>();
   const T* roi_data = rois.const_data_ptr<T>();
   T* out = output.mutable_data_ptr<T>();
-  int32_t* where = argmax.mutable_data_ptr<int32_t>();
+  int32_t* out_where = argmax.mutable_data_ptr<int32_t>();
 
-  at::parallel_for(0, rois.size(0) * channels, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const T* roi = roi_data + item / channels * 5;
-      const T* map =
-          maps + (static_cast<int64_t>(roi[0]) * channels + item % channels) * height * width;
+  at::parallel_for(0, rois.size(0), 1, [&](int64_t begin, int64_t end) {
+    std::vector<T> largest(channels);
+    std::vector<int32_t> where(channels);
+    for (int64_t k = begin; k < end; ++k) {
+      const T* roi = roi_data + k * 5;
+      const T* map = maps + static_cast<int64_t>(roi[0]) * height * width * channels;
       const BinAxis<T> rows(roi[2], roi[4], spatial_scale, 1, pooled_height, height);
       const BinAxis<T> columns(roi[1], roi[3], spatial_scale, 1, pooled_width, width);
       for (int64_t b = 0; b < bins; ++b) {
         const Range y = rows.bin(b / pooled_width);
         const Range x = columns.bin(b % pooled_width);
-        // torchvision starts from the smallest finite float, whatever the dtype; NaN is never
-        // larger.
-        T largest = y.empty() || x.empty() ? T(0) : T(-FLT_MAX);
-        int32_t at = -1;
-        for (int64_t row = y.begin; row < y.end; ++row) {
-          for (int64_t pixel = row * width + x.begin; pixel < row * width + x.end; ++pixel) {
-            if (map[pixel] > largest) {
-              largest = map[pixel];
-              at = static_cast<int32_t>(pixel);
+        // torchvision starts from the smallest finite float, whatever the dtype.
+        std::fill(largest.begin(), largest.end(), y.empty() || x.empty() ? T(0) : T(-FLT_MAX));
+        std::fill(where.begin(), where.end(), -1);
+        simd::vectorised([&](auto) TORCHDET_INLINE {
+          for (int64_t row = y.begin; row < y.end; ++row) {
+            for (int64_t pixel = row * width + x.begin; pixel < row * width + x.end; ++pixel) {
+              raise(map + pixel * channels, static_cast<int32_t>(pixel), channels, largest.data(),
+                    where.data());
             }
           }
-        }
-        out[item * bins + b] = largest;
-        where[item * bins + b] = at;
+        });
+        const int64_t first = k * channels * bins + b;
+        for (int64_t c = 0; c < channels; ++c) out[first + c * bins] = largest[c];
+        for (int64_t c = 0; c < channels; ++c) out_where[first + c * bins] = where[c];
       }
     }
   });
@@ -60,7 +75,7 @@ std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::T
                                             double spatial_scale, int64_t pooled_height,
                                             int64_t pooled_width) {
   check_rois("roi_pool", input, rois, pooled_height, pooled_width);
-  const at::Tensor maps = float_if_half(input).contiguous();
+  const at::Tensor maps = float_if_half(input).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor boxes = float_if_half(rois).contiguous();
   check_image_indices("roi_pool", boxes, input.size(0));
   const std::vector<int64_t> shape = {rois.size(0), input.size(1), pooled_height, pooled_width};
@@ -68,7 +83,9 @@ std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::T
   at::Tensor argmax = at::empty(shape, maps.options().dtype(at::kInt));
   if (output.numel() > 0) {
     AT_DISPATCH_FLOATING_TYPES(maps.scalar_type(), "roi_pool", [&] {
-      pool_maximum<scalar_t>(maps, boxes, static_cast<scalar_t>(spatial_scale), output, argmax);
+      pool_maximum<scalar_t>(maps.const_data_ptr<scalar_t>(), boxes,
+                             static_cast<scalar_t>(spatial_scale), input.size(2), input.size(3),
+                             output, argmax);
     });
   }
   return {output.to(input.scalar_type()), argmax};

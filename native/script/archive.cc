@@ -8,8 +8,8 @@
 namespace torchdet::script {
 namespace {
 
-// True for forward(self, List[Tensor], ...) that returns a list of dictionaries, alone or as the last of a tuple: what
-// torchvision's scripted detectors do (losses, detections).
+// True for forward(self, List[Tensor], ...) that returns a list of dictionaries, alone or as the
+// last of a tuple: what torchvision's scripted detectors do (losses, detections).
 bool takes_images_and_returns_detections(const c10::FunctionSchema& schema) {
   if (schema.arguments().size() < 2 || schema.returns().empty()) return false;
   for (size_t i = 2; i < schema.arguments().size(); ++i) {
@@ -27,14 +27,16 @@ bool takes_images_and_returns_detections(const c10::FunctionSchema& schema) {
 
 }  // namespace
 
-torch::jit::Module load_archive(const std::string& path, c10::Device device, ExtraFiles* extra_files) {
+torch::jit::Module load_archive(const std::string& path, c10::Device device,
+                                ExtraFiles* extra_files) {
   (*extra_files)[kDescriptionFile] = "";
   torch::jit::Module module = torch::jit::load(path, device, *extra_files);
   if ((*extra_files)[kDescriptionFile].empty()) extra_files->erase(kDescriptionFile);
   return module;
 }
 
-void save_archive(const torch::jit::Module& module, const std::string& path, const ExtraFiles& extra_files) {
+void save_archive(const torch::jit::Module& module, const std::string& path,
+                  const ExtraFiles& extra_files) {
   module.save(path, extra_files);
 }
 
@@ -51,7 +53,8 @@ ArchiveDescription describe(const torch::jit::Module& module, ExtraFiles extra_f
   }
   if (has_rcnn_network(module)) {
     description.config = read_rcnn_config(module);
-    // A module torchdet compiled has the network alone; its description file holds the configuration.
+    // A module torchdet compiled has the network alone; its description file holds the
+    // configuration.
     if (description.config || description.extra_files.count(kDescriptionFile)) {
       description.kind = ArchiveKind::kRcnn;
     }

@@ -17,7 +17,8 @@ using ExtraFiles = std::unordered_map<std::string, std::string>;
 inline constexpr const char* kDescriptionFile = "torchdet.json";
 
 enum class ArchiveKind {
-  kRcnn,      // torchvision's GeneralizedRCNN structure with box heads only: runs through native/detection
+  kRcnn,      // torchvision's GeneralizedRCNN structure with box heads only: runs through
+              // native/detection
   kDetector,  // images in, detections out, through its own forward
   kOther,
 };
@@ -30,8 +31,10 @@ struct ArchiveDescription {
   std::optional<detection::RcnnConfig> config;
 };
 
-torch::jit::Module load_archive(const std::string& path, c10::Device device, ExtraFiles* extra_files);
-void save_archive(const torch::jit::Module& module, const std::string& path, const ExtraFiles& extra_files);
+torch::jit::Module load_archive(const std::string& path, c10::Device device,
+                                ExtraFiles* extra_files);
+void save_archive(const torch::jit::Module& module, const std::string& path,
+                  const ExtraFiles& extra_files);
 
 ArchiveDescription describe(const torch::jit::Module& module, ExtraFiles extra_files);
 

@@ -36,9 +36,11 @@ class Compiler {
     // Own tensors first, then the children's: the order in which random numbers are drawn.
     Tensors tensors;
     for (const ParameterSpec& parameter : spec.parameters) {
-      tensors.emplace_back(parameter.name, make_parameter(parameter).requires_grad_(parameter.requires_grad));
+      tensors.emplace_back(parameter.name,
+                           make_parameter(parameter).requires_grad_(parameter.requires_grad));
     }
-    for (const BufferSpec& buffer : spec.buffers) tensors.emplace_back(buffer.name, make_buffer(buffer));
+    for (const BufferSpec& buffer : spec.buffers)
+      tensors.emplace_back(buffer.name, make_buffer(buffer));
     std::vector<Module> children;
     for (const auto& [name, child] : spec.children) {
       children.push_back(compile(child, path.empty() ? name : path + "." + name));
@@ -59,7 +61,8 @@ class Compiler {
     out << spec.type << '\n';
     for (const auto& parameter : spec.parameters) out << 'p' << parameter.name << '\n';
     for (const auto& buffer : spec.buffers) out << 'b' << buffer.name << '\n';
-    for (const auto& [name, value] : spec.attributes) out << 'a' << name << type_of(value)->str() << '\n';
+    for (const auto& [name, value] : spec.attributes)
+      out << 'a' << name << type_of(value)->str() << '\n';
     for (size_t i = 0; i < children.size(); ++i) {
       out << 'c' << spec.children[i].first << ' ' << children[i].type().get() << '\n';
     }
@@ -69,7 +72,8 @@ class Compiler {
 
   Module define(const ModuleSpec& spec, const Tensors& tensors, const std::vector<Module>& children,
                 const std::string& path) {
-    Module module(c10::QualifiedName("__torch__.torchdet." + spec.type), unit_, /*shouldMangle=*/true);
+    Module module(c10::QualifiedName("__torch__.torchdet." + spec.type), unit_,
+                  /*shouldMangle=*/true);
     module.register_attribute("training", c10::BoolType::get(), true);
     for (size_t i = 0; i < tensors.size(); ++i) {
       if (i < spec.parameters.size()) {
@@ -81,7 +85,8 @@ class Compiler {
     for (const auto& [name, value] : spec.attributes) {
       module.register_attribute(name, type_of(value), value_of(value));
     }
-    for (size_t i = 0; i < children.size(); ++i) module.register_module(spec.children[i].first, children[i]);
+    for (size_t i = 0; i < children.size(); ++i)
+      module.register_module(spec.children[i].first, children[i]);
     try {
       module.define(spec.source, resolver_);
     } catch (const std::exception& error) {
@@ -104,7 +109,8 @@ class Compiler {
     return module;
   }
 
-  std::shared_ptr<torch::jit::CompilationUnit> unit_ = std::make_shared<torch::jit::CompilationUnit>();
+  std::shared_ptr<torch::jit::CompilationUnit> unit_ =
+      std::make_shared<torch::jit::CompilationUnit>();
   std::shared_ptr<torch::jit::Resolver> resolver_ = make_resolver();
   std::map<std::string, c10::ClassTypePtr> types_;
 };
@@ -112,7 +118,8 @@ class Compiler {
 }  // namespace
 
 torch::jit::Module compile(const ModuleSpec& spec, uint64_t seed) {
-  // The default generator is the process's: two compilations at once would share each other's numbers.
+  // The default generator is the process's: two compilations at once would share each other's
+  // numbers.
   static std::mutex generator_in_use;
   std::lock_guard<std::mutex> lock(generator_in_use);
   at::NoGradGuard no_grad;

@@ -1,5 +1,6 @@
-// Compiles described modules to TorchScript. The module returned owns its tensors and the code it runs; modules of equal
-// description share one TorchScript class, so that an archive holds each class once.
+// Compiles described modules to TorchScript. The module returned owns its tensors and the code it
+// runs; modules of equal description share one TorchScript class, so that an archive holds each
+// class once.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>

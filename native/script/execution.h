@@ -1,5 +1,6 @@
-// How TorchScript runs in torchdet: on the plain executor. Shapes change with every image, and the profiling executor would
-// run slowly twice and recompile per shape; so its optimisation is off for the calling thread while a PlainExecution lives.
+// How TorchScript runs in torchdet: on the plain executor. Shapes change with every image, and the
+// profiling executor would run slowly twice and recompile per shape; so its optimisation is off for
+// the calling thread while a PlainExecution lives.
 #pragma once
 
 namespace torchdet::script {

@@ -9,8 +9,9 @@ namespace {
 at::Tensor to_image_tensor(const detection::ImageView& image, c10::Device device) {
   if (image.tensor.defined()) return image.tensor.to(device);
   // The pixels are only read; from_blob has no const form.
-  at::Tensor pixels = at::from_blob(const_cast<uint8_t*>(image.pixels), {image.height, image.width, image.channels},
-                                    at::TensorOptions().dtype(at::kByte));
+  at::Tensor pixels =
+      at::from_blob(const_cast<uint8_t*>(image.pixels), {image.height, image.width, image.channels},
+                    at::TensorOptions().dtype(at::kByte));
   pixels = pixels.permute({2, 0, 1});
   if (image.channels == 1) pixels = pixels.expand({3, image.height, image.width});
   if (image.channels == 4) pixels = pixels.narrow(0, 0, 3);
@@ -34,8 +35,8 @@ detection::Detections unpack(const c10::impl::GenericDict& entry, double score_t
   result.keypoints_scores = tensor_at(entry, "keypoints_scores");
   const at::Tensor keep = result.scores.ge(score_threshold).nonzero().squeeze(1);
   if (keep.size(0) == result.scores.size(0)) return result;
-  for (at::Tensor* tensor : {&result.boxes, &result.labels, &result.scores, &result.masks, &result.keypoints,
-                             &result.keypoints_scores}) {
+  for (at::Tensor* tensor : {&result.boxes, &result.labels, &result.scores, &result.masks,
+                             &result.keypoints, &result.keypoints_scores}) {
     if (tensor->defined()) *tensor = tensor->index_select(0, keep);
   }
   return result;
@@ -43,20 +44,21 @@ detection::Detections unpack(const c10::impl::GenericDict& entry, double score_t
 
 }  // namespace
 
-std::vector<detection::Detections> predict_by_forward(torch::jit::Module& module,
-                                                      const std::vector<detection::ImageView>& images,
-                                                      double score_threshold, c10::Device device) {
+std::vector<detection::Detections> predict_by_forward(
+    torch::jit::Module& module, const std::vector<detection::ImageView>& images,
+    double score_threshold, c10::Device device) {
   std::vector<at::Tensor> inputs;
   inputs.reserve(images.size());
   for (const auto& image : images) inputs.push_back(to_image_tensor(image, device));
   c10::IValue output = module.forward({inputs});
   if (output.isTuple()) output = c10::IValue(output.toTupleRef().elements().back());
   const auto entries = output.toListRef();
-  TORCH_CHECK(entries.size() == images.size(), "the archive returned ", entries.size(), " results for ",
-              images.size(), " images");
+  TORCH_CHECK(entries.size() == images.size(), "the archive returned ", entries.size(),
+              " results for ", images.size(), " images");
   std::vector<detection::Detections> results;
   results.reserve(entries.size());
-  for (const c10::IValue& entry : entries) results.push_back(unpack(entry.toGenericDict(), score_threshold));
+  for (const c10::IValue& entry : entries)
+    results.push_back(unpack(entry.toGenericDict(), score_threshold));
   return results;
 }
 

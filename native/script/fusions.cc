@@ -45,8 +45,9 @@ std::optional<Activation> activation_of(Node* node) {
   return std::nullopt;
 }
 
-// a + b with the same shape is what a residual block adds; a broadcast would not fit oneDNN's sum, and is not seen in the
-// graph. Only a sum of two convolution-sized maps, recognised by both being non-constant tensors, is fused.
+// a + b with the same shape is what a residual block adds; a broadcast would not fit oneDNN's sum,
+// and is not seen in the graph. Only a sum of two convolution-sized maps, recognised by both being
+// non-constant tensors, is fused.
 bool is_plain_add(Node* node) {
   if (!node) return false;
   const std::string kind = node->kind().toQualString();
@@ -60,7 +61,8 @@ bool is_plain_add(Node* node) {
 
 bool is_foldable_conv(Node* node) {
   if (node->kind() != c10::Symbol::fromQualString("aten::conv2d")) return false;
-  // conv2d(input, weight, bias, stride, padding, dilation, groups), all but the input constant, padding as numbers.
+  // conv2d(input, weight, bias, stride, padding, dilation, groups), all but the input constant,
+  // padding as numbers.
   for (size_t i = 1; i < 7; ++i) {
     if (!torch::jit::toIValue(node->input(i))) return false;
   }
@@ -69,7 +71,8 @@ bool is_foldable_conv(Node* node) {
   return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == 4;
 }
 
-// The fused node stands where the last of its parts stood: its input must still hold what the convolution read.
+// The fused node stands where the last of its parts stood: its input must still hold what the
+// convolution read.
 bool written_between(Value* input, Node* first, Node* last) {
   for (Node* node = first->next(); node != last; node = node->next()) {
     const std::string kind = node->kind().toQualString();
@@ -132,17 +135,18 @@ class ConvolutionFuser {
     Value* scalars = insert_scalars(graph_, activation.scalars);
     Value* algorithm = graph_.insertConstant("");
     Value* unary = graph_.insertConstant(activation.name);
-    Value *bias = conv->input(2), *stride = conv->input(3), *padding = conv->input(4), *dilation = conv->input(5),
-          *groups = conv->input(6);
+    Value *bias = conv->input(2), *stride = conv->input(3), *padding = conv->input(4),
+          *dilation = conv->input(5), *groups = conv->input(6);
     Node* node = nullptr;
     if (other) {
-      node = graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
-                           {conv->input(0), other, packed, bias, padding, stride, dilation, groups,
-                            graph_.insertConstant("add"), graph_.insertConstant(1.0), unary, scalars, algorithm});
-    } else {
       node = graph_.create(
           c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
-          {conv->input(0), packed, bias, padding, stride, dilation, groups, unary, scalars, algorithm});
+          {conv->input(0), other, packed, bias, padding, stride, dilation, groups,
+           graph_.insertConstant("add"), graph_.insertConstant(1.0), unary, scalars, algorithm});
+    } else {
+      node = graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
+                           {conv->input(0), packed, bias, padding, stride, dilation, groups, unary,
+                            scalars, algorithm});
     }
     return graph_.insertNode(node)->output();
   }
@@ -163,6 +167,8 @@ class ConvolutionFuser {
 
 }  // namespace
 
-void fuse_convolutions(const std::shared_ptr<Graph>& graph) { ConvolutionFuser(*graph).run(graph->block()); }
+void fuse_convolutions(const std::shared_ptr<Graph>& graph) {
+  ConvolutionFuser(*graph).run(graph->block());
+}
 
 }  // namespace torchdet::script

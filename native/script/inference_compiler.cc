@@ -1,18 +1,20 @@
 #include "inference_compiler.h"
 
-#include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
-#include <torch/csrc/jit/passes/subgraph_rewrite.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "fusions.h"
 
 namespace torchdet::script {
 
 torch::jit::Module compile_for_inference(torch::jit::Module module) {
+  // The plain execution of this thread would keep calls from being inlined, and freeze() folds only
+  // what it has inlined.
+  torch::jit::GraphOptimizerEnabledGuard optimize(true);
   torch::jit::Module copy = module.copy();
   copy.eval();
-  // freeze() inlines, makes constants of the tensors, and folds batch_norm and constant mul and add into convolutions.
+  // freeze() inlines, makes constants of the tensors, and folds batch_norm and constant mul and add
+  // into convolutions.
   torch::jit::Module frozen = torch::jit::freeze(copy);
   const auto graph = frozen.get_method("forward").graph();
   fuse_convolutions(graph);

@@ -13,10 +13,12 @@ struct Fans {
   double out = 0;
 };
 
-// As torch.nn.init: dimension 1 counts inputs, dimension 0 outputs, the rest is the receptive field.
+// As torch.nn.init: dimension 1 counts inputs, dimension 0 outputs, the rest is the receptive
+// field.
 Fans fans_of(const ParameterSpec& spec) {
   TORCH_CHECK(spec.shape.size() >= 2, "parameter '", spec.name,
-              "': fan in and fan out need at least 2 dimensions, its shape is ", at::IntArrayRef(spec.shape));
+              "': fan in and fan out need at least 2 dimensions, its shape is ",
+              at::IntArrayRef(spec.shape));
   double field = 1;
   for (size_t i = 2; i < spec.shape.size(); ++i) field *= static_cast<double>(spec.shape[i]);
   return {static_cast<double>(spec.shape[1]) * field, static_cast<double>(spec.shape[0]) * field};

@@ -1,5 +1,5 @@
-// First values of parameters, with the formulas and the random numbers of torch.nn.init. Draws come from LibTorch's default
-// CPU generator: whoever calls seeds it.
+// First values of parameters, with the formulas and the random numbers of torch.nn.init. Draws come
+// from LibTorch's default CPU generator: whoever calls seeds it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

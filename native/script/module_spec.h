@@ -1,4 +1,5 @@
-// A module described by TypeScript (lib/nn/spec.ts), as plain values: what the compiler makes a TorchScript module of.
+// A module described by TypeScript (lib/nn/spec.ts), as plain values: what the compiler makes a
+// TorchScript module of.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ struct BufferSpec {
   double value = 0;
 };
 
-using AttributeValue = std::variant<int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>>;
+using AttributeValue =
+    std::variant<int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>>;
 
 struct ModuleSpec {
   std::string type;

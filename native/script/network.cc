@@ -8,7 +8,8 @@ namespace {
 using torch::jit::Module;
 
 std::vector<at::Tensor> tensors_of(const c10::IValue& value, const char* where) {
-  TORCH_CHECK(value.isTensorList(), where, " must return lists of tensors, got ", value.type()->str());
+  TORCH_CHECK(value.isTensorList(), where, " must return lists of tensors, got ",
+              value.type()->str());
   return value.toTensorVector();
 }
 
@@ -27,7 +28,8 @@ class ScriptNetwork : public detection::RcnnNetwork {
       maps.emplace_back("0", output.toTensor());
       return maps;
     }
-    TORCH_CHECK(output.isGenericDict(), "the backbone must return a Tensor or a Dict[str, Tensor], got ",
+    TORCH_CHECK(output.isGenericDict(),
+                "the backbone must return a Tensor or a Dict[str, Tensor], got ",
                 output.type()->str());
     for (const auto& entry : output.toGenericDict()) {
       maps.emplace_back(entry.key().toStringRef(), entry.value().toTensor());
@@ -47,7 +49,8 @@ class ScriptNetwork : public detection::RcnnNetwork {
   std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) override {
     const c10::IValue output = box_predictor_.forward({box_head_.forward({pooled})});
     TORCH_CHECK(output.isTuple() && output.toTupleRef().elements().size() == 2,
-                "roi_heads.box_predictor must return (class logits, box regression), got ", output.type()->str());
+                "roi_heads.box_predictor must return (class logits, box regression), got ",
+                output.type()->str());
     const auto& elements = output.toTupleRef().elements();
     return {elements[0].toTensor(), elements[1].toTensor()};
   }
@@ -62,10 +65,11 @@ class ScriptNetwork : public detection::RcnnNetwork {
 template <typename Prepare>
 std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, Prepare prepare) {
   const Module roi_heads = module.attr("roi_heads").toModule();
-  return std::make_unique<ScriptNetwork>(prepare(module.attr("backbone").toModule()),
-                                         prepare(module.attr("rpn").toModule().attr("head").toModule()),
-                                         prepare(roi_heads.attr("box_head").toModule()),
-                                         prepare(roi_heads.attr("box_predictor").toModule()));
+  return std::make_unique<ScriptNetwork>(
+      prepare(module.attr("backbone").toModule()),
+      prepare(module.attr("rpn").toModule().attr("head").toModule()),
+      prepare(roi_heads.attr("box_head").toModule()),
+      prepare(roi_heads.attr("box_predictor").toModule()));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// The network of an R-CNN module tree, as the detection code calls it: in the exact form, submodule by submodule as described,
-// or in the compiled form, frozen and fused (inference_compiler.h). Both share the module's weights at construction; the
-// compiled form holds folded copies of its own, so it must be made anew when weights change.
+// The network of an R-CNN module tree, as the detection code calls it: in the exact form, submodule
+// by submodule as described, or in the compiled form, frozen and fused (inference_compiler.h). Both
+// share the module's weights at construction; the compiled form holds folded copies of its own, so
+// it must be made anew when weights change.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>

@@ -44,11 +44,14 @@ int64_t count_of(const c10::IValue& dictionary, const std::string& phase) {
   return dictionary.toGenericDict().at(phase).toInt();
 }
 
-Object object_of(const Module& module, const std::string& name) { return Object(module.attr(name).toObject()); }
+Object object_of(const Module& module, const std::string& name) {
+  return Object(module.attr(name).toObject());
+}
 
 detection::TransformConfig read_transform(const Module& transform) {
   detection::TransformConfig config;
-  for (const double size : numbers(transform.attr("min_size"))) config.min_size.push_back(static_cast<int64_t>(size));
+  for (const double size : numbers(transform.attr("min_size")))
+    config.min_size.push_back(static_cast<int64_t>(size));
   config.max_size = transform.attr("max_size").toInt();
   config.image_mean = numbers(transform.attr("image_mean"));
   config.image_std = numbers(transform.attr("image_std"));
@@ -87,7 +90,8 @@ detection::RoiPoolConfig read_pool(const Module& pool) {
   config.sampling_ratio = pool.attr("sampling_ratio").toInt();
   config.canonical_scale = numbers(pool.attr("canonical_scale")).at(0);
   config.canonical_level = numbers(pool.attr("canonical_level")).at(0);
-  // torchvision caches scales from the first image it sees; an archive scripted after that carries them.
+  // torchvision caches scales from the first image it sees; an archive scripted after that carries
+  // them.
   if (pool.hasattr("scales") && !pool.attr("scales").isNone()) {
     for (const double scale : numbers(pool.attr("scales"))) config.strides.push_back(1 / scale);
   }
@@ -114,11 +118,13 @@ detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
 }  // namespace
 
 bool has_rcnn_network(const Module& module) {
-  if (!has_module(module, "backbone") || !has_module(module, "rpn") || !has_module(module, "roi_heads")) {
+  if (!has_module(module, "backbone") || !has_module(module, "rpn") ||
+      !has_module(module, "roi_heads")) {
     return false;
   }
   const Module roi_heads = module.attr("roi_heads").toModule();
-  for (const char* branch : {"mask_head", "mask_predictor", "keypoint_head", "keypoint_predictor"}) {
+  for (const char* branch :
+       {"mask_head", "mask_predictor", "keypoint_head", "keypoint_predictor"}) {
     if (has_branch(roi_heads, branch)) return false;
   }
   return has_module(module.attr("rpn").toModule(), "head") && has_module(roi_heads, "box_head") &&
@@ -138,8 +144,9 @@ std::optional<detection::RcnnConfig> read_rcnn_config(const Module& module) {
     config.roi_heads = read_roi_heads(module.attr("roi_heads").toModule());
     return config;
   } catch (const std::exception&) {
-    // An attribute that is missing or of another type says that this is not torchvision's structure after all; the archive's
-    // own forward, which needs none of them, is then the right way to run it.
+    // An attribute that is missing or of another type says that this is not torchvision's structure
+    // after all; the archive's own forward, which needs none of them, is then the right way to run
+    // it.
     return std::nullopt;
   }
 }

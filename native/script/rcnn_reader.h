@@ -1,5 +1,6 @@
-// Recognises torchvision's R-CNN structure in a module tree and reads its configuration from the attributes that scripted
-// torchvision models carry (GeneralizedRCNNTransform, RegionProposalNetwork, RoIHeads and their helpers).
+// Recognises torchvision's R-CNN structure in a module tree and reads its configuration from the
+// attributes that scripted torchvision models carry (GeneralizedRCNNTransform,
+// RegionProposalNetwork, RoIHeads and their helpers).
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -10,10 +11,12 @@
 
 namespace torchdet::script {
 
-// backbone, rpn.head, roi_heads.box_head and roi_heads.box_predictor are there, and no mask or keypoint branch.
+// backbone, rpn.head, roi_heads.box_head and roi_heads.box_predictor are there, and no mask or
+// keypoint branch.
 bool has_rcnn_network(const torch::jit::Module& module);
 
-// Nothing where an attribute is missing or of another type: the archive then runs through its own forward.
+// Nothing where an attribute is missing or of another type: the archive then runs through its own
+// forward.
 std::optional<detection::RcnnConfig> read_rcnn_config(const torch::jit::Module& module);
 
 }  // namespace torchdet::script

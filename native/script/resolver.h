@@ -1,5 +1,5 @@
-// What names TorchScript source may use beside its arguments and `self`: `torch.<aten operator>` and
-// `ops.<namespace>.<operator>`.
+// What names TorchScript source may use beside its arguments and `self`: `torch.<aten operator>`
+// and `ops.<namespace>.<operator>`.
 #pragma once
 
 #include <torch/csrc/jit/frontend/resolver.h>

@@ -5,7 +5,8 @@
 namespace torchdet::script {
 namespace {
 
-void collect(const torch::jit::Module& module, const std::string& prefix, std::vector<StateEntry>* entries) {
+void collect(const torch::jit::Module& module, const std::string& prefix,
+             std::vector<StateEntry>* entries) {
   const auto type = module.type();
   const auto object = module._ivalue();
   for (const bool parameters : {true, false}) {
@@ -29,16 +30,19 @@ std::vector<StateEntry> state_of(const torch::jit::Module& module) {
   return entries;
 }
 
-void load_state(const torch::jit::Module& module, const std::unordered_map<std::string, at::Tensor>& values) {
+void load_state(const torch::jit::Module& module,
+                const std::unordered_map<std::string, at::Tensor>& values) {
   at::NoGradGuard no_grad;
   std::unordered_map<std::string, at::Tensor> targets;
   for (const StateEntry& entry : state_of(module)) targets.emplace(entry.name, entry.tensor);
-  // Everything is checked before anything is written, so that a wrong entry leaves the module as it was.
+  // Everything is checked before anything is written, so that a wrong entry leaves the module as it
+  // was.
   for (const auto& [name, value] : values) {
     const auto target = targets.find(name);
     TORCH_CHECK(target != targets.end(), "the module has no tensor named '", name, "'");
-    TORCH_CHECK(target->second.sizes() == value.sizes(), "'", name, "' has shape ", target->second.sizes(),
-                " in the module and ", value.sizes(), " in the state to load");
+    TORCH_CHECK(target->second.sizes() == value.sizes(), "'", name, "' has shape ",
+                target->second.sizes(), " in the module and ", value.sizes(),
+                " in the state to load");
   }
   for (const auto& [name, value] : values) targets.at(name).detach().copy_(value);
 }

@@ -1,5 +1,5 @@
-// A module's tensors by torchvision's names: listing, handing out, and copying in. Tensors handed out share the module's
-// memory.
+// A module's tensors by torchvision's names: listing, handing out, and copying in. Tensors handed
+// out share the module's memory.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -16,12 +16,15 @@ struct StateEntry {
   at::Tensor tensor;
 };
 
-// Own parameters and buffers of each module in registration order, then its children's: torch's order.
+// Own parameters and buffers of each module in registration order, then its children's: torch's
+// order.
 std::vector<StateEntry> state_of(const torch::jit::Module& module);
 
 // Copies values in, casting the dtype; every name must exist with the same shape.
-void load_state(const torch::jit::Module& module, const std::unordered_map<std::string, at::Tensor>& values);
+void load_state(const torch::jit::Module& module,
+                const std::unordered_map<std::string, at::Tensor>& values);
 
-void set_requires_grad(const torch::jit::Module& module, const std::vector<std::string>& names, bool requires_grad);
+void set_requires_grad(const torch::jit::Module& module, const std::vector<std::string>& names,
+                       bool requires_grad);
 
 }  // namespace torchdet::script
