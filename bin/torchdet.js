@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 'use strict';
 
+// A reader that has had enough (`| head`) is no failure.
+process.stdout.on('error', (error) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
 require('../dist/cli/main.js')
   .main(process.argv.slice(2))
   .then((code) => {

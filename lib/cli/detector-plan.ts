@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { TorchdetError } from '../errors';
 import { buildModel, isModelName } from '../models/registry';
 import { findWeights } from '../models/weights';
@@ -11,8 +12,9 @@ export type DetectorPlan =
   | {
       readonly kind: 'model';
       readonly model: string;
-      /** A checkpoint's path, or the full name of published weights. */
+      /** The full name of published weights, or a checkpoint's absolute path. */
       readonly weights: string;
+      readonly published: boolean;
       /** Names by label, the background at 0, where they were given. */
       readonly categories?: readonly string[];
     };
@@ -96,7 +98,7 @@ export function planDetector(
         `${entry.name} are weights of ${entry.model}, which cannot be built here; an archive scripted by Python can be given as --model FILE.`,
       );
     }
-    return { kind: 'model', model: entry.model, weights: entry.name, ...named };
+    return { kind: 'model', model: entry.model, weights: entry.name, published: true, ...named };
   }
   if (!isModelName(model)) {
     if (isFile(model)) {
@@ -108,11 +110,14 @@ export function planDetector(
     if (looksLikePath(model)) throw new UsageError(`--model ${model}: no such file.`);
     buildModel(model);
   }
-  if (weights !== undefined && isFile(weights)) return { kind: 'model', model, weights, ...named };
+  if (weights !== undefined && isFile(weights)) {
+    return { kind: 'model', model, weights: resolve(weights), published: false, ...named };
+  }
   if (weights === undefined && model === 'person') return { kind: 'default' };
   return {
     kind: 'model',
     model,
+    published: true,
     weights: checkPublished(weights ?? 'DEFAULT', model, categories).name,
     ...named,
   };

@@ -80,10 +80,6 @@ export async function main(argv: string[]): Promise<number> {
   const program = createProgram((finished) => {
     code = finished;
   });
-  // A reader that has had enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
-  });
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

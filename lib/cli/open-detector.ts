@@ -1,23 +1,87 @@
-import { Detector } from '../detector';
+import { readCheckpoint } from '../checkpoints';
+import { type CreateOptions, Detector } from '../detector';
+import { TorchdetError } from '../errors';
+import { buildModel, type NamedModelOptions } from '../models';
+import { cocoCategories } from '../models/weights';
 import { ensureLibtorch } from '../runtime/ensure';
+import { installReporter } from '../runtime/install-progress';
 import type { DetectorPlan } from './detector-plan';
+import { UsageError } from './usage-error';
 
-/** Installs LibTorch where there is none, then loads the detector. */
-export async function openDetector(
-  plan: DetectorPlan,
-  { device, signal }: { readonly device: string; readonly signal?: AbortSignal },
+type ClassOptions = Pick<CreateOptions & NamedModelOptions, 'categories' | 'numClasses'>;
+
+interface OpenOptions {
+  readonly device: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Says how many classes a checkpoint was trained for, so that its head is used whatever their number. */
+async function classesOfCheckpoint(
+  file: string,
+  model: string,
+  categories: readonly string[] | undefined,
+): Promise<ClassOptions> {
+  const { tensors } = await readCheckpoint(file);
+  const count = tensors.get('roi_heads.box_predictor.cls_score.bias')?.shape[0];
+  // Not a checkpoint of such a model: loading it will say what is missing.
+  if (count === undefined) return categories ? { categories } : {};
+  if (categories && categories.length !== count) {
+    throw new UsageError(
+      `--classes gives ${categories.length - 1} names, but ${file} was trained for ${count - 1} classes.`,
+    );
+  }
+  const names = categories ?? (count === cocoCategories.length ? cocoCategories : undefined);
+  const named = names ? { categories: names } : {};
+  const { numClasses } = buildModel(model);
+  if (numClasses === count) return named;
+  if (model === 'person') {
+    throw new TorchdetError(
+      'ERR_STATE_DICT',
+      `${file} was trained for ${count - 1} classes, but the model "person" knows one.`,
+    );
+  }
+  return { ...named, numClasses: count };
+}
+
+async function createNamed(
+  { model, weights, published, categories }: DetectorPlan & { readonly kind: 'model' },
+  { device, signal }: OpenOptions,
 ): Promise<Detector> {
+  const classes = published
+    ? categories
+      ? { categories }
+      : {}
+    : await classesOfCheckpoint(weights, model, categories);
+  await ensureLibtorch(signal ? { signal } : {});
+  const reporter = installReporter();
+  try {
+    return await Detector.create(model, {
+      ...classes,
+      weights,
+      device,
+      ...(signal ? { signal } : {}),
+      onProgress: (done, total) => {
+        reporter.onProgress({ stage: 'download', done, total });
+      },
+      onMessage: reporter.log,
+    });
+  } finally {
+    reporter.finish();
+  }
+}
+
+/**
+ * Installs LibTorch where there is none, downloads published weights where they are asked for and not in the cache, and
+ * loads the detector.
+ *
+ * @throws UsageError where the names given are not as many as the checkpoint's classes; the errors of Detector
+ */
+export async function openDetector(plan: DetectorPlan, options: OpenOptions): Promise<Detector> {
+  const { device, signal } = options;
+  if (plan.kind === 'model') return createNamed(plan, options);
   await ensureLibtorch(signal ? { signal } : {});
   signal?.throwIfAborted();
-  switch (plan.kind) {
-    case 'default':
-      return Detector.default({ device });
-    case 'archive':
-      return Detector.load(plan.path, { device });
-    case 'model': {
-      const { model, weights, categories } = plan;
-      const classes = categories ? { categories, numClasses: categories.length } : {};
-      return Detector.create(model, { weights, device, ...classes });
-    }
-  }
+  return plan.kind === 'default'
+    ? Detector.default({ device })
+    : Detector.load(plan.path, { device });
 }

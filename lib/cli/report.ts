@@ -18,7 +18,7 @@ export interface ReportedImage {
 
 /** The shortest decimal number that is the same float32: 0.9 rather than 0.8999999761581421. */
 export function shortFloat(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
+  for (let digits = 6; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === Math.fround(value)) return short;
   }

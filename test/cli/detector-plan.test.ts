@@ -27,7 +27,7 @@ describe('planDetector', () => {
   });
 
   it("takes a model's published weights where none are given", () => {
-    const plan = { kind: 'model', model: resnet, weights: published };
+    const plan = { kind: 'model', model: resnet, weights: published, published: true };
     assert.deepEqual(planDetector({ model: resnet }, undefined), plan);
     assert.deepEqual(planDetector({ model: resnet, weights: 'coco_v1' }, undefined), plan);
     assert.deepEqual(planDetector({ weights: published }, undefined), plan);
@@ -39,6 +39,7 @@ describe('planDetector', () => {
       kind: 'model',
       model: resnet,
       weights: file,
+      published: false,
       categories,
     });
     assert.deepEqual(planDetector({ model: file }, undefined), { kind: 'archive', path: file });

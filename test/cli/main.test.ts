@@ -3,8 +3,10 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
+import { writeSafetensors } from '../../lib/checkpoints';
+import { main } from '../../lib/cli/main';
 import { decodeImage } from '../../lib/images/decode';
 import { findLibtorch } from '../../lib/runtime/libtorch';
 
@@ -39,7 +41,48 @@ function torchdet(args: string[], interruptOn?: RegExp): Promise<Finished> {
   });
 }
 
+/** Runs the command line here, for what needs no process of its own. */
+async function inProcess(args: string[]): Promise<Finished> {
+  let stdout = '';
+  let stderr = '';
+  const writeOut = process.stdout.write.bind(process.stdout);
+  const writeErr = process.stderr.write.bind(process.stderr);
+  process.stdout.write = (text: string | Uint8Array) => Boolean((stdout += text.toString()));
+  process.stderr.write = (text: string | Uint8Array) => Boolean((stderr += text.toString()));
+  try {
+    const code = await main(args);
+    return { code, stdout, stderr };
+  } finally {
+    process.stdout.write = writeOut;
+    process.stderr.write = writeErr;
+  }
+}
+
 describe('torchdet on the command line', () => {
+  let checkpoint: string;
+  /** Arguments with a checkpoint for three classes, whose path is not known yet. */
+  const classes = (names: string, model: string) => [
+    'detect',
+    'package.json',
+    '--model',
+    model,
+    '--classes',
+    names,
+    '--weights',
+    'CHECKPOINT',
+  ];
+
+  before(async () => {
+    checkpoint = join(await mkdtemp(join(tmpdir(), 'torchdet-cli-')), 'three.safetensors');
+    const bias = { dtype: 'float32', shape: [4], data: new Uint8Array(16) } as const;
+    await writeFile(
+      checkpoint,
+      writeSafetensors([['roi_heads.box_predictor.cls_score.bias', bias]]),
+    );
+  });
+
+  after(() => rm(dirname(checkpoint), { recursive: true }));
+
   const usage: [string, string[], RegExp][] = [
     ['an unknown command', ['detekt'], /unknown command 'detekt'/],
     [
@@ -57,11 +100,18 @@ describe('torchdet on the command line', () => {
       ['detect', 'x.jpg', '--model', 'fasterrcnn_resnet50'],
       /ERR_MODEL_UNKNOWN/,
     ],
+    [
+      'another number of classes',
+      classes('a,b', 'fasterrcnn_resnet50_fpn'),
+      /2 names, but .* 3 classes/,
+    ],
     ['weights of nothing', ['detect', 'x.jpg', '--weights', 'package.json'], /needs --model/],
   ];
   for (const [name, args, message] of usage) {
     it(`exits with 2 for ${name}`, async () => {
-      const { code, stdout, stderr } = await torchdet(args);
+      const { code, stdout, stderr } = await inProcess(
+        args.map((arg) => (arg === 'CHECKPOINT' ? checkpoint : arg)),
+      );
       assert.match(stderr, message);
       assert.equal(stdout, '');
       assert.equal(code, 2);
@@ -72,30 +122,30 @@ describe('torchdet on the command line', () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
       version: string;
     };
-    assert.deepEqual(await torchdet(['--version']), {
+    assert.deepEqual(await inProcess(['--version']), {
       code: 0,
       stdout: `${version}\n`,
       stderr: '',
     });
-    const { code, stdout } = await torchdet(['--help']);
+    const { code, stdout } = await inProcess(['--help']);
     assert.equal(code, 0);
     for (const command of ['detect', 'models', 'doctor', 'install-libtorch'])
       assert.ok(stdout.includes(command));
-    const help = await torchdet(['detect', '--help']);
+    const help = await inProcess(['detect', '--help']);
     assert.equal(help.code, 0);
     assert.match(help.stdout, /Examples:[^]*Exit code/);
   });
 
   it('lists models', async () => {
-    const { code, stdout } = await torchdet(['models', '--json']);
+    const { code, stdout } = await inProcess(['models', '--json']);
     assert.equal(code, 0);
     const models = JSON.parse(stdout) as { name: string }[];
     assert.ok(models.some(({ name }) => name === 'fasterrcnn_resnet50_fpn'));
-    assert.match((await torchdet(['models'])).stdout, /^fasterrcnn_resnet50_fpn /m);
+    assert.match((await inProcess(['models'])).stdout, /^fasterrcnn_resnet50_fpn /m);
   });
 
   it('exits with 1 where no input is there', async () => {
-    const { code, stdout, stderr } = await torchdet(['detect', 'gone.jpg', '--json']);
+    const { code, stdout, stderr } = await inProcess(['detect', 'gone.jpg', '--json']);
     assert.deepEqual([code, stdout], [1, '[]\n']);
     assert.match(stderr, /gone\.jpg: no such file or folder/);
   });

@@ -7,6 +7,7 @@ describe('reports', () => {
     assert.equal(shortFloat(Math.fround(0.9)), 0.9);
     assert.equal(shortFloat(Math.fround(123.456)), 123.456);
     assert.equal(shortFloat(0), 0);
+    assert.equal(shortFloat(15.170361518859863), 15.1703615);
     let value = 1;
     for (let i = 0; i < 500; i++) {
       value = Math.fround((value * 16807) % 2147483647);
