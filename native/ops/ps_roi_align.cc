@@ -5,7 +5,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "kernels.h"
 #include "roi_checks.h"
@@ -15,47 +17,55 @@ namespace torchdet::ops::cpu {
 
 namespace {
 
-template <typename T>
-void pool(const T* maps, const T* rois, int64_t count, int64_t channels,
-          const typename RoiTaps<T>::Geometry& geometry, T* out) {
+// RoIs whose taps are in memory at once.
+constexpr int64_t kAtOnce = 64;
+
+// Calls visit(index in the pooled tensor, offset of the channel in the maps, taps, bin) for every
+// RoI and channel. Threads share channels out: a channel's map stays in the cache for all RoIs, and
+// belongs to one bin, so that no two threads write to one pixel of it in the backward.
+template <typename T, typename Visit>
+void for_each_bin(const T* rois, int64_t count, int64_t channels,
+                  const typename RoiTaps<T>::Geometry& geometry, const Visit& visit) {
   const int64_t pixels = geometry.height * geometry.width;
   const int64_t bins = geometry.pooled_height * geometry.pooled_width;
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
-    RoiTaps<T> taps;
-    for (int64_t k = begin; k < end; ++k) {
-      taps.compute(rois + k * 5 + 1, geometry);
-      const T* image = maps + static_cast<int64_t>(rois[k * 5]) * channels * pixels;
-      // An empty RoI on an adaptive grid has no samples, and their mean is not a number.
-      const T nothing = taps.sampled() ? T(0) : std::numeric_limits<T>::quiet_NaN();
-      for (int64_t c = 0; c < channels; ++c) {
-        T sum = nothing;
-        for (int64_t t = taps.begin(c % bins); t < taps.end(c % bins); ++t) {
-          sum += image[c * pixels + taps.pixel()[t]] * taps.weight()[t];
+  at::parallel_for(0, channels, 1, [&](int64_t begin, int64_t end) {
+    std::vector<RoiTaps<T>> taps(std::min(kAtOnce, count));
+    for (int64_t first = 0; first < count; first += kAtOnce) {
+      const int64_t last = std::min(first + kAtOnce, count);
+      for (int64_t k = first; k < last; ++k) taps[k - first].compute(rois + k * 5 + 1, geometry);
+      for (int64_t c = begin; c < end; ++c) {
+        for (int64_t k = first; k < last; ++k) {
+          const int64_t plane = static_cast<int64_t>(rois[k * 5]) * channels + c;
+          visit(k * channels + c, plane * pixels, taps[k - first], c % bins);
         }
-        out[k * channels + c] = sum;
       }
     }
   });
 }
 
-// By input channel, which belongs to one bin alone, so that no two threads write to one pixel.
+template <typename T>
+void pool(const T* maps, const T* rois, int64_t count, int64_t channels,
+          const typename RoiTaps<T>::Geometry& geometry, T* out) {
+  for_each_bin(rois, count, channels, geometry,
+               [&](int64_t index, int64_t plane, const RoiTaps<T>& taps, int64_t bin) {
+                 // An empty RoI on an adaptive grid has no samples, and their mean is not a number.
+                 T sum = taps.sampled() ? T(0) : std::numeric_limits<T>::quiet_NaN();
+                 for (int64_t t = taps.begin(bin); t < taps.end(bin); ++t) {
+                   sum += maps[plane + taps.pixel()[t]] * taps.weight()[t];
+                 }
+                 out[index] = sum;
+               });
+}
+
 template <typename T>
 void spread(const T* grad, const T* rois, int64_t count, int64_t channels,
             const typename RoiTaps<T>::Geometry& geometry, T* maps) {
-  const int64_t pixels = geometry.height * geometry.width;
-  const int64_t bins = geometry.pooled_height * geometry.pooled_width;
-  at::parallel_for(0, channels, bins, [&](int64_t begin, int64_t end) {
-    RoiTaps<T> taps;
-    for (int64_t k = 0; k < count; ++k) {
-      taps.compute(rois + k * 5 + 1, geometry);
-      T* image = maps + static_cast<int64_t>(rois[k * 5]) * channels * pixels;
-      for (int64_t c = begin; c < end; ++c) {
-        for (int64_t t = taps.begin(c % bins); t < taps.end(c % bins); ++t) {
-          image[c * pixels + taps.pixel()[t]] += grad[k * channels + c] * taps.weight()[t];
-        }
-      }
-    }
-  });
+  for_each_bin(rois, count, channels, geometry,
+               [&](int64_t index, int64_t plane, const RoiTaps<T>& taps, int64_t bin) {
+                 for (int64_t t = taps.begin(bin); t < taps.end(bin); ++t) {
+                   maps[plane + taps.pixel()[t]] += grad[index] * taps.weight()[t];
+                 }
+               });
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "kernels.h"
 #include "roi_bins.h"
 #include "roi_checks.h"
@@ -21,58 +24,67 @@ struct Geometry {
 // torchvision's forward leaves them out, its backward does not, and training goes as it does there.
 enum class Edge { left_out, included };
 
-// Calls visit(index in the pooled tensor, map, rows, columns) for the bins of channels begin..end
-// of RoI k.
-template <typename T, typename Map, typename Visit>
-void for_each_bin(const Geometry& g, Edge edge, const T* roi, int64_t k, T spatial_scale, Map* maps,
-                  int64_t begin, int64_t end, const Visit& visit) {
+// RoIs whose bins are in memory at once.
+constexpr int64_t kAtOnce = 64;
+
+// Calls visit(index in the pooled tensor, offset of the channel in the maps, rows, columns) for
+// every RoI and channel. Threads share channels out, as in ps_roi_align.cc.
+template <typename T, typename Visit>
+void for_each_bin(const Geometry& g, Edge edge, const T* rois, int64_t count, T spatial_scale,
+                  const Visit& visit) {
   const int64_t cut = edge == Edge::left_out ? 1 : 0;
-  const BinAxis<T> rows(roi[2], roi[4], spatial_scale, 0, g.pooled_height, g.height - cut);
-  const BinAxis<T> columns(roi[1], roi[3], spatial_scale, 0, g.pooled_width, g.width - cut);
-  Map* image = maps + static_cast<int64_t>(roi[0]) * g.channels * g.height * g.width;
-  for (int64_t c = begin; c < end; ++c) {
-    const Range y = rows.bin(c / g.pooled_width % g.pooled_height);
-    const Range x = columns.bin(c % g.pooled_width);
-    visit(k * g.channels + c, image + c * g.height * g.width, y, x);
-  }
+  at::parallel_for(0, g.channels, 1, [&](int64_t begin, int64_t end) {
+    std::vector<BinAxis<T>> rows, columns;
+    for (int64_t first = 0; first < count; first += kAtOnce) {
+      const int64_t last = std::min(first + kAtOnce, count);
+      rows.clear();
+      columns.clear();
+      for (int64_t k = first; k < last; ++k) {
+        const T* roi = rois + k * 5;
+        rows.emplace_back(roi[2], roi[4], spatial_scale, 0, g.pooled_height, g.height - cut);
+        columns.emplace_back(roi[1], roi[3], spatial_scale, 0, g.pooled_width, g.width - cut);
+      }
+      for (int64_t c = begin; c < end; ++c) {
+        const int64_t row_bin = c / g.pooled_width % g.pooled_height;
+        const int64_t column_bin = c % g.pooled_width;
+        for (int64_t k = first; k < last; ++k) {
+          const int64_t plane = static_cast<int64_t>(rois[k * 5]) * g.channels + c;
+          visit(k * g.channels + c, plane * g.height * g.width, rows[k - first].bin(row_bin),
+                columns[k - first].bin(column_bin));
+        }
+      }
+    }
+  });
 }
 
 template <typename T>
 void pool(const T* maps, const T* rois, int64_t count, const Geometry& g, T spatial_scale, T* out) {
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      for_each_bin(g, Edge::left_out, rois + k * 5, k, spatial_scale, maps, 0, g.channels,
-                   [&](int64_t index, const T* map, Range y, Range x) {
-                     T sum = 0;
-                     for (int64_t row = y.begin; row < y.end; ++row) {
-                       for (int64_t column = x.begin; column < x.end; ++column) {
-                         sum += map[row * g.width + column];
-                       }
-                     }
-                     const bool empty = y.empty() || x.empty();
-                     out[index] = empty ? T(0) : sum / static_cast<T>(y.size() * x.size());
-                   });
-    }
-  });
+  for_each_bin(g, Edge::left_out, rois, count, spatial_scale,
+               [&](int64_t index, int64_t plane, const Range& y, const Range& x) {
+                 T sum = 0;
+                 for (int64_t row = y.begin; row < y.end; ++row) {
+                   for (int64_t column = x.begin; column < x.end; ++column) {
+                     sum += maps[plane + row * g.width + column];
+                   }
+                 }
+                 const bool empty = y.empty() || x.empty();
+                 out[index] = empty ? T(0) : sum / static_cast<T>(y.size() * x.size());
+               });
 }
 
 template <typename T>
 void spread(const T* grad, const T* rois, int64_t count, const Geometry& g, T spatial_scale,
             T* maps) {
-  at::parallel_for(0, g.channels, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = 0; k < count; ++k) {
-      for_each_bin(g, Edge::included, rois + k * 5, k, spatial_scale, maps, begin, end,
-                   [&](int64_t index, T* map, Range y, Range x) {
-                     if (y.empty() || x.empty()) return;
-                     const T share = grad[index] / static_cast<T>(y.size() * x.size());
-                     for (int64_t row = y.begin; row < y.end; ++row) {
-                       for (int64_t column = x.begin; column < x.end; ++column) {
-                         map[row * g.width + column] += share;
-                       }
-                     }
-                   });
-    }
-  });
+  for_each_bin(g, Edge::included, rois, count, spatial_scale,
+               [&](int64_t index, int64_t plane, const Range& y, const Range& x) {
+                 if (y.empty() || x.empty()) return;
+                 const T share = grad[index] / static_cast<T>(y.size() * x.size());
+                 for (int64_t row = y.begin; row < y.end; ++row) {
+                   for (int64_t column = x.begin; column < x.end; ++column) {
+                     maps[plane + row * g.width + column] += share;
+                   }
+                 }
+               });
 }
 
 }  // namespace
