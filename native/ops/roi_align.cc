@@ -21,7 +21,6 @@ namespace {
 
 template <typename T>
 struct Level {
-  at::Tensor map;  // keeps the memory alive
   const T* data;
   typename RoiTaps<T>::Geometry geometry;
   int64_t pixels;
@@ -128,8 +127,7 @@ void pool_contiguous(const Level<T>& level, const T* rois, int64_t count, int64_
 template <typename T>
 Level<T> make_level(const at::Tensor& map, double scale, int64_t pooled_height,
                     int64_t pooled_width, int64_t sampling_ratio, bool aligned) {
-  return {map,
-          map.const_data_ptr<T>(),
+  return {map.const_data_ptr<T>(),
           {map.size(2), map.size(3), static_cast<T>(scale), pooled_height, pooled_width,
            sampling_ratio, aligned},
           map.size(2) * map.size(3)};
@@ -200,30 +198,36 @@ at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::T
   const int64_t count = rois.size(0);
   const int64_t channels = maps[0].size(1);
   const int64_t bins = pooled_height * pooled_width;
-  at::Tensor output = at::empty({count, channels, pooled_height, pooled_width}, boxes.options());
+  std::vector<at::Tensor> channels_last;
   for (const auto& map : maps) {
-    check_rois("multiscale_roi_align", map, rois, pooled_height, pooled_width);
+    channels_last.push_back(float_if_half(map).contiguous(at::MemoryFormat::ChannelsLast));
+    check_rois("multiscale_roi_align", channels_last.back(), boxes, pooled_height, pooled_width);
     TORCH_CHECK(map.size(1) == channels && map.size(0) == maps[0].size(0),
                 "multiscale_roi_align: maps must agree in batch and channels, got shapes ",
                 maps[0].sizes(), " and ", map.sizes());
   }
-  if (output.numel() == 0) return output.to(rois.scalar_type());
   check_image_indices("multiscale_roi_align", boxes, maps[0].size(0));
+  const int64_t* level_data = level_of.const_data_ptr<int64_t>();
+  for (const auto k : c10::irange(count)) {
+    TORCH_CHECK(level_data[k] >= 0 && level_data[k] < static_cast<int64_t>(maps.size()),
+                "multiscale_roi_align: RoI ", k, " is of level ", level_data[k], ", but there are ",
+                maps.size(), " maps");
+  }
 
+  at::Tensor output = at::empty({count, channels, pooled_height, pooled_width}, boxes.options());
+  if (output.numel() == 0) return output.to(maps[0].scalar_type());
   AT_DISPATCH_FLOATING_TYPES(boxes.scalar_type(), "multiscale_roi_align", [&] {
     std::vector<Level<scalar_t>> described;
     for (const auto i : c10::irange(maps.size())) {
-      described.push_back(make_level<scalar_t>(
-          float_if_half(maps[i]).contiguous(at::MemoryFormat::ChannelsLast), scales[i],
-          pooled_height, pooled_width, sampling_ratio, /*aligned=*/false));
+      described.push_back(make_level<scalar_t>(channels_last[i], scales[i], pooled_height,
+                                               pooled_width, sampling_ratio, /*aligned=*/false));
     }
     const scalar_t* box_data = boxes.const_data_ptr<scalar_t>();
-    const int64_t* level_data = level_of.const_data_ptr<int64_t>();
     const auto order = by_place(box_data, level_data, count);
     pool_channels_last(described, level_data, box_data, order.data(), count, channels, bins,
                        output.mutable_data_ptr<scalar_t>());
   });
-  return output.to(rois.scalar_type());
+  return output.to(maps[0].scalar_type());
 }
 
 }  // namespace torchdet::ops::cpu

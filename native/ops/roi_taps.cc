@@ -1,3 +1,10 @@
+// Contraction to fused multiply-add, the default on some processors, would move the samples.
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#else
+#pragma GCC optimize("fp-contract=off")
+#endif
+
 #include "roi_taps.h"
 
 #include <algorithm>

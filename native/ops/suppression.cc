@@ -1,6 +1,10 @@
 // Contraction to fused multiply-add would round an IoU differently from torchvision, and a box near
 // the threshold would live on one machine and fall on another.
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#else
 #pragma GCC optimize("fp-contract=off")
+#endif
 
 #include "suppression.h"
 
