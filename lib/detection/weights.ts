@@ -34,10 +34,12 @@ export function publishedWeights(source: WeightsSource, model?: string): Weights
 export async function openWeights(
   source: WeightsSource,
   model: string | undefined,
-  options: WeightsOptions,
+  { onProgress, signal }: WeightsOptions,
 ): Promise<Checkpoint> {
   const entry = publishedWeights(source, model);
-  return readCheckpoint(entry ? await cachedWeights(entry, options) : source);
+  if (!entry) return readCheckpoint(source);
+  const download = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
+  return readCheckpoint(await cachedWeights(entry, download));
 }
 
 async function copyIn(

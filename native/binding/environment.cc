@@ -50,7 +50,9 @@ void AsyncJob::abandon() {
 
 void ReleaseList::add(napi_ref reference) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!closed_) references_.push_back(reference);
+  if (closed_) return;
+  references_.push_back(reference);
+  if (references_.size() == 1) notify_();
 }
 
 void ReleaseList::drain(napi_env env) {
@@ -72,6 +74,7 @@ Environment::Environment(Napi::Env env)
     : env_(env), threads_(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))) {
   channel_ = Channel::New(env, "torchdet", /*maxQueueSize=*/0, /*initialThreadCount=*/1, this);
   channel_.Unref(env);
+  releases_ = std::make_shared<ReleaseList>([this] { channel_.NonBlockingCall(nullptr); });
   // Added after the channel's own hook, so it runs before: no executor can call a closed channel.
   env.AddCleanupHook(on_cleanup, this);
 }
@@ -103,6 +106,10 @@ Executor& Environment::executor(const std::string& device) {
 
 void Environment::call_js(Napi::Env env, Napi::Function, Environment* self, AsyncJob* job) {
   std::unique_ptr<AsyncJob> owned(job);
+  if (!owned) {
+    if (static_cast<napi_env>(env) != nullptr) self->releases_->drain(env);
+    return;
+  }
   if (static_cast<napi_env>(env) == nullptr) {
     owned->abandon();
     return;

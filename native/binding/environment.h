@@ -7,6 +7,7 @@
 #include <napi.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -56,12 +57,16 @@ class AsyncJob : public Job {
 // dropped on JavaScript's thread.
 class ReleaseList {
  public:
+  // `notify` is called, on any thread, when the list gets its first reference and should be drained.
+  explicit ReleaseList(std::function<void()> notify) : notify_(std::move(notify)) {}
+
   void add(napi_ref reference);
   // After close() references are left to the environment's own end.
   void drain(napi_env env);
   void close();
 
  private:
+  std::function<void()> notify_;
   std::mutex mutex_;
   bool closed_ = false;
   std::vector<napi_ref> references_;
@@ -103,7 +108,7 @@ class Environment {
   Napi::FunctionReference error_class_;
   Channel channel_;
   std::map<std::string, std::unique_ptr<Executor>> executors_;
-  std::shared_ptr<ReleaseList> releases_ = std::make_shared<ReleaseList>();
+  std::shared_ptr<ReleaseList> releases_;
   std::atomic<bool> closing_{false};
   int threads_;
   size_t pending_ = 0;
