@@ -28,6 +28,8 @@ def untrained(name):
 
 def filled(name, images, targets, centred=CENTRED):
     model = untrained(name)
+    if hasattr(model, "roi_heads"):
+        fix_scales(model)
     scales, values = calibrate(model, lambda: model(images), targets, centred)
     fill(model, scales, values)
     return model, scales, values
@@ -38,7 +40,6 @@ def stages(name, out):
     images = [image(**IMAGE)]
     targets = {**TARGETS, "roi_heads.box_predictor.cls_score": 1.5}
     model, scales, values = filled(name, images, targets)
-    fix_scales(model)
     golden = Golden(case=name, images=[IMAGE], scales=scales, values=values)
     results = run_stages(model, images, golden, SAMPLE)
     golden.meta["noise"] = rounding_noise(model, images, golden, results) or {"boxes": 0, "scores": 0}

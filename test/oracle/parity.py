@@ -75,11 +75,11 @@ def attempt(case, name, seed, sample):
     images = make_images(case.images, seed)
     torch.manual_seed(0)
     model = case.build().eval()
+    fix_scales(model)
     classes = model.roi_heads.box_predictor.cls_score.out_features
     targets = {**TARGETS, "roi_heads.box_predictor.cls_score": 1.0 if classes < 20 else 1.5}
     scales, values = calibrate(model, lambda: model(images), targets)
     fill(model, scales, values)
-    fix_scales(model)
     golden = Golden(
         case=name,
         images=[
@@ -98,14 +98,14 @@ def attempt(case, name, seed, sample):
 def make(name, case, out, sample=SAMPLE):
     """Tries images until the result is stable, then the quietest of what it saw."""
     best = None
-    for seed in range(100, 1000, 100):
+    for seed in range(100, 1300, 100):
         golden, results = attempt(case, name, seed, sample)
         noise = golden.meta["noise"]
         if noise is None or max(len(r["scores"]) for r in results) < 5:
             continue
         if best is None or noise["scores"] < best[0].meta["noise"]["scores"]:
             best = golden, results, seed
-        if noise["scores"] < 1.5e-5 and noise["boxes"] < 8e-4:
+        if noise["scores"] < 6e-6 and noise["boxes"] < 5e-4:
             break
     if best is None:
         sys.exit(f"{name}: no images whose detections are stable")

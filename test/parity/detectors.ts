@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Detector, Tensor } from '../../lib';
+import type { ImageInput } from '../../lib';
 import type { DetectorSpec } from '../../lib/models';
 import { fillState, makeImage } from './fill';
-import type { MadeImage } from './fill';
 import type { Golden } from './golden';
 
 /** A detector on the CPU with the weights that torchvision had when the golden file was written. */
@@ -24,12 +24,11 @@ export async function filledDetector(spec: DetectorSpec, golden: Golden): Promis
   return detector;
 }
 
-type ImageInput = Tensor | Extract<MadeImage, { kind: 'pixels' }>;
-
 export function imagesOf(golden: Golden): ImageInput[] {
   return golden.images.map(makeImage).map((image) => {
-    if (image.kind === 'pixels') return image;
-    return Tensor.from(image.data, image.shape);
+    if (image.kind === 'tensor') return Tensor.from(image.data, image.shape);
+    const { data, width, height, channels } = image;
+    return { data, width, height, channels };
   });
 }
 

@@ -1,6 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Binding } from '../../binding';
-import { loadBinding } from '../../lib/runtime/binding';
+import { Tensor } from '../../lib';
 import type { Golden, ImageRecipe } from './golden';
 import { elements } from './golden';
 
@@ -18,9 +17,7 @@ export function random(
   shape: readonly number[],
   seed: number,
 ): FilledTensor {
-  const binding: Binding = loadBinding();
-  const tensor = binding.Tensor.random(kind, shape, seed);
-  return { shape, data: tensor.toTypedArray() as Float32Array };
+  return { shape, data: Tensor.random(kind, shape, seed).data as Float32Array };
 }
 
 function draw(name: string, shape: readonly number[], scale: number): Float32Array {
@@ -57,7 +54,7 @@ export type MadeImage =
       readonly data: Uint8Array;
       readonly width: number;
       readonly height: number;
-      readonly channels: number;
+      readonly channels: 1 | 3;
     };
 
 /** Uniform colours in blocks; floats come as CHW, the others as interleaved bytes. */
@@ -84,4 +81,3 @@ export function makeImage({ height, width, seed, kind = 'float' }: ImageRecipe):
   }
   return { kind: 'pixels', data, width, height, channels };
 }
-

@@ -82,7 +82,10 @@ export function elements(shape: readonly number[]): number {
 export function assertClose(
   golden: Golden,
   name: string,
-  actual: { readonly shape: readonly number[]; readonly data: ArrayLike<number | bigint> },
+  actual: {
+    readonly shape: readonly number[];
+    readonly data: ArrayLike<number | bigint> & Iterable<number | bigint>;
+  },
   tolerance = 1e-5,
 ): void {
   const sample = golden.samples[name];
@@ -108,7 +111,7 @@ export function assertClose(
       `${expected[where] ?? NaN}; difference ${worst} over ${limit}`,
   );
   let squares = 0;
-  for (let i = 0; i < data.length; i++) squares += Number(data[i]) ** 2;
+  for (const value of data) squares += Number(value) ** 2;
   const norm = Math.sqrt(squares);
   assert.ok(
     Math.abs(norm - sample.norm) <= tolerance * Math.max(sample.norm, 1e-6),

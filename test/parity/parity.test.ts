@@ -46,12 +46,12 @@ describe('parity with torchvision', () => {
 });
 
 /**
- * Boxes to 1e-3 px and scores to 1e-5 in exact mode, or twice what torchvision's own result moves in another layout or
+ * Boxes to 1e-3 px and scores to 1e-5 in exact mode, or three times what torchvision's own result moves in another layout or
  * precision where that is more; 0.05 px and 1e-4 in the folded and fused mode.
  */
 function toleranceOf({ noise }: Golden, exact: boolean): Tolerance {
   if (!exact) return { boxes: 0.05, scores: 1e-4 };
-  return { boxes: Math.max(1e-3, 2 * noise.boxes), scores: Math.max(1e-5, 2 * noise.scores) };
+  return { boxes: Math.max(1e-3, 3 * noise.boxes), scores: Math.max(1e-5, 3 * noise.scores) };
 }
 
 async function checkDetections(detector: Detector, golden: Golden, exact: boolean): Promise<void> {

@@ -24,7 +24,9 @@ export async function checkBackbone(detector: Detector, golden: Golden): Promise
   const features = await detector.stages.backbone(normal(batchShape(golden), FEATURE_SEED - 1));
   const names = Object.keys(golden.featureShapes);
   if (Object.keys(features).join() !== names.join()) {
-    throw new Error(`feature maps ${Object.keys(features).join()}, torchvision has ${names.join()}`);
+    throw new Error(
+      `feature maps ${Object.keys(features).join()}, torchvision has ${names.join()}`,
+    );
   }
   for (const [name, tensor] of Object.entries(features)) {
     assertClose(golden, `backbone.${name}`, tensor);
@@ -84,7 +86,7 @@ export async function checkRoiHeads(detector: Detector, golden: Golden): Promise
       },
       {
         boxes: found.boxes.data as Float32Array,
-        labels: found.labels.data as BigInt64Array,
+        labels: found.labels.data,
         scores: found.scores.data as Float32Array,
       },
       { boxes: 1e-5 * Math.max(...batch), scores: 1e-5 },
