@@ -7,6 +7,7 @@
 #include "autograd.h"
 #include "kernels.h"
 #include "operators.h"
+#include "quantized.h"
 
 namespace torchdet::ops {
 
@@ -101,10 +102,13 @@ class Registration {
         library(torch::Library::IMPL, "torchvision", c10::DispatchKey::Autograd);
     static auto autocast =
         library(torch::Library::IMPL, "torchvision", c10::DispatchKey::AutocastCPU);
+    static auto quantized =
+        library(torch::Library::IMPL, "torchvision", c10::DispatchKey::QuantizedCPU);
     define_schemas(schemas);
     register_cpu(cpu_kernels);
     register_autograd(gradients);
     register_autocast(autocast);
+    register_quantized(quantized);
   }
 };
 
