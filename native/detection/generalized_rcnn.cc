@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/nonzero.h>
 #include <c10/util/Exception.h>
-#include <c10/util/ParallelGuard.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "roi_heads.h"
 #include "roi_pool.h"
 #include "rpn.h"
+#include "serial_scope.h"
 
 namespace torchdet::detection {
 namespace {
@@ -28,11 +28,6 @@ std::vector<at::Tensor> maps_of(const FeatureMaps& features) {
   for (const auto& feature : features) maps.push_back(feature.second);
   return maps;
 }
-
-// In its scope ATen works on the calling thread alone. What surrounds the network is dozens of
-// operations of microseconds: waking and awaiting a team of threads for each costs as much as it
-// saves, and many times more where the cores are shared.
-c10::ParallelGuard on_this_thread() { return c10::ParallelGuard(true); }
 
 // Boxes in pixels of the original image, without scores below the threshold.
 Detections finish(Detections detections, const ImageSize& size, const ImageSize& original_size,
@@ -82,7 +77,7 @@ RpnOutput GeneralizedRcnn::rpn(RcnnNetwork& network, const std::vector<at::Tenso
                                const ImageSize& batch_size) {
   check_features(features, anchors_.levels(), image_sizes.size());
   const auto [objectness, deltas] = network.rpn_head(features);
-  const c10::ParallelGuard serial = on_this_thread();
+  const SerialScope serial;
   FlatHeads heads = flatten_heads(objectness, deltas);
   std::vector<ImageSize> grid_sizes;
   for (const at::Tensor& map : features) grid_sizes.push_back(spatial_size(map));
@@ -112,7 +107,7 @@ RoiOutput GeneralizedRcnn::roi_heads(RcnnNetwork& network, const FeatureMaps& fe
     return output;
   }
   std::tie(output.class_logits, output.box_regression) = network.box_head(output.pooled);
-  const c10::ParallelGuard serial = on_this_thread();
+  const SerialScope serial;
   output.detections = select_detections(output.class_logits, output.box_regression, proposals,
                                         image_sizes, config_.roi_heads);
   return output;

@@ -21,10 +21,10 @@ void check_pixels(const ImageView& image, size_t index) {
               " has ", image.channels, " channels; pixels come with 1, 3 or 4");
   TORCH_CHECK(image.width > 0 && image.height > 0, "image ", index, " is ", image.width, " x ",
               image.height, " pixels (width x height); both must be positive");
+  TORCH_CHECK(image.pixels != nullptr, "image ", index, " has neither pixels nor a tensor");
 }
 
 void check_tensor(const at::Tensor& tensor, size_t index) {
-  TORCH_CHECK(tensor.defined(), "image ", index, " has neither pixels nor a tensor");
   TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.dim() == 3, "image ", index,
               " is a tensor of ", tensor.scalar_type(), " and shape ", tensor.sizes(),
               "; wanted is float32 of shape [channels, height, width]");
@@ -35,12 +35,12 @@ void check_tensor(const at::Tensor& tensor, size_t index) {
 }
 
 ImageSize checked_size(const ImageView& image, size_t index) {
-  if (image.pixels != nullptr) {
-    check_pixels(image, index);
-    return {image.height, image.width};
+  if (image.tensor.defined()) {
+    check_tensor(image.tensor, index);
+    return {image.tensor.size(1), image.tensor.size(2)};
   }
-  check_tensor(image.tensor, index);
-  return {image.tensor.size(1), image.tensor.size(2)};
+  check_pixels(image, index);
+  return {image.height, image.width};
 }
 
 Normalization normalization_of(const TransformConfig& config) {
@@ -73,7 +73,7 @@ ImageSize padded_size(const std::vector<ImageSize>& sizes, int64_t divisible) {
 
 // A view as a 1 x C x H x W float tensor on `device`, in 0..1.
 at::Tensor to_device(const ImageView& image, c10::Device device) {
-  if (image.pixels == nullptr) return image.tensor.to(device).unsqueeze(0);
+  if (image.tensor.defined()) return image.tensor.to(device).unsqueeze(0);
   const at::Tensor pixels =
       at::from_blob(const_cast<uint8_t*>(image.pixels), {image.height, image.width, image.channels},
                     at::TensorOptions().dtype(at::kByte));
@@ -117,7 +117,7 @@ at::Tensor batch_on_cpu(const std::vector<ImageView>& images, const std::vector<
   float* data = batch.mutable_data_ptr<float>();
   for (size_t i = 0; i < images.size(); ++i) {
     ImageView image = images[i];
-    if (image.pixels == nullptr) image.tensor = image.tensor.cpu().contiguous();
+    if (image.tensor.defined()) image.tensor = image.tensor.cpu().contiguous();
     const int64_t offset = static_cast<int64_t>(i) * padded[0] * padded[1] * kChannels;
     resize_into(image, normalization, {data + offset, sizes[i], padded});
   }

@@ -180,11 +180,11 @@ void resize_rows(const Source& source, const ImageSize& source_size, const Image
 
 void resize_into(const ImageView& image, const Normalization& normalization,
                  const ImageSlot& slot) {
-  if (image.pixels != nullptr) {
-    resize_rows(PixelSource(image, normalization), {image.height, image.width}, slot);
-  } else {
+  if (image.tensor.defined()) {
     resize_rows(PlaneSource(image, normalization), {image.tensor.size(1), image.tensor.size(2)},
                 slot);
+  } else {
+    resize_rows(PixelSource(image, normalization), {image.height, image.width}, slot);
   }
 }
 
