@@ -20,10 +20,12 @@ namespace torchdet::ops {
 
 namespace {
 
-// Boxes are compared with the kept ones a block at a time; candidates are judged a tile at a time.
+// Boxes are compared with the kept ones a block at a time; candidates are judged a tile at a time,
+// and a tile is what threads share. Starting them costs milliseconds on a busy machine, which a
+// list must be worth: one thread judges ten thousand boxes in about five.
 constexpr int64_t kBlock = 64;
-constexpr int64_t kTile = 256;
-constexpr int64_t kParallelFrom = 1024;
+constexpr int64_t kTile = 1024;
+constexpr int64_t kParallelFrom = 16'384;
 
 template <typename T>
 struct Box {
@@ -137,7 +139,7 @@ std::vector<int64_t> suppress(const T* boxes, const int64_t* order, int64_t coun
   for (int64_t tile = 0; tile < count; tile += kTile) {
     const int64_t in_tile = std::min(kTile, count - tile);
     const int64_t before = kept.size();
-    const int64_t grain = count < kParallelFrom ? kTile : 16;
+    const int64_t grain = count < kParallelFrom ? kTile : 64;
     at::parallel_for(0, in_tile, grain, [&](int64_t begin, int64_t end) {
       simd::vectorised([&](auto) TORCHDET_INLINE {
         for (int64_t i = begin; i < end; ++i) {

@@ -100,6 +100,17 @@ def suppression():
     family.add("long list", "torchvision::nms", (long, scores, 0.7), gradients=False)
     family.add("threshold above one", "torchvision::nms", (long[:99], scores[:99], 1.5), gradients=False)
     family.add("threshold below zero", "torchvision::nms", (long[:99], scores[:99], -0.5), gradients=False)
+    # A threshold that is the IoU itself, as float arithmetic has it, or the double just below: one rounding elsewhere shows.
+    for i in range(24):
+        pair = torch.rand(1, 4) * 30 + torch.tensor([0.0, 0.0, 30.0, 30.0]) + torch.randn(2, 4)
+        area = (pair[:, 2] - pair[:, 0]) * (pair[:, 3] - pair[:, 1])
+        low, high = pair[:, :2].amax(0), pair[:, 2:].amin(0)
+        shared = (high - low)[0] * (high - low)[1]
+        threshold = (shared / (area[0] + area[1] - shared)).item()
+        if i % 2:
+            threshold = math.nextafter(threshold, 0)
+        args = (pair, torch.tensor([0.9, 0.1]), threshold)
+        family.add(f"threshold at the IoU {i}", "torchvision::nms", args, gradients=False)
     # Both sides of the coordinate trick's limit of 4000 numbers.
     for count in (0, 1000, 1001, 1300):
         boxes = make_boxes(count, "whole" if count == 1300 else "plain")
