@@ -15,10 +15,11 @@ namespace torchdet::ops {
 
 template <typename T>
 void RoiTaps<T>::Axis::add(int64_t at, T value) {
-  // Samples go along the axis, so a pixel seen before in this bin is one of the last two.
+  // Samples go along the axis, so a pixel seen before in this bin is one of the last. A weight of
+  // zero stays apart: it makes an infinite pixel NaN, which it would not do in a sum.
   const int64_t size = static_cast<int64_t>(position.size());
-  for (int64_t i = size - 1; i >= first.back() && i >= size - 2; --i) {
-    if (position[i] == at) {
+  for (int64_t i = size - 1; i >= first.back() && i >= size - 4; --i) {
+    if (position[i] == at && (weight[i] == T(0)) == (value == T(0))) {
       weight[i] += value;
       return;
     }
@@ -55,6 +56,7 @@ void RoiTaps<T>::Axis::compute(T start, T bin_size, int64_t bins, T samples, int
       const int64_t low = std::min(static_cast<int64_t>(at), length - 1);
       if (low == length - 1) {
         add(low, T(1));
+        add(low, T(0));  // the neighbour beyond the edge, which is this pixel again
         continue;
       }
       const T fraction = at - static_cast<T>(low);
