@@ -99,8 +99,9 @@ export function optionError(
   value: unknown,
   expected: string,
 ): TorchdetError {
-  const shown =
-    typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  // JSON has no text for undefined, functions and NaN.
+  const json = JSON.stringify(value) as string | undefined;
+  const shown = typeof value === 'number' || json === undefined ? String(value) : json;
   return new TorchdetError(
     'ERR_OPTION_VALUE',
     `${where}: option "${option}" must be ${expected}, got ${shown}.`,

@@ -57,7 +57,8 @@ class AsyncJob : public Job {
 // dropped on JavaScript's thread.
 class ReleaseList {
  public:
-  // `notify` is called, on any thread, when the list gets its first reference and should be drained.
+  // `notify` is called, on any thread, when the list gets its first reference and should be
+  // drained.
   explicit ReleaseList(std::function<void()> notify) : notify_(std::move(notify)) {}
 
   void add(napi_ref reference);

@@ -104,8 +104,6 @@ const at::Tensor& TensorObject::live() const {
 Napi::Value TensorObject::from_memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
-    // A loop that makes tensors without a pause never lets the event loop do this.
-    Environment::of(env).releases()->drain(env);
     const MemoryView memory = memory_of(info[0]);
     const c10::ScalarType type = dtype_of(info[1].ToString());
     const std::vector<int64_t> shape = integers(info[2], "shape");

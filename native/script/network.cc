@@ -15,14 +15,17 @@ std::vector<at::Tensor> tensors_of(const c10::IValue& value, const char* where) 
 
 class ScriptNetwork : public detection::RcnnNetwork {
  public:
-  ScriptNetwork(Module backbone, Module rpn_head, Module box_head, Module box_predictor)
-      : backbone_(std::move(backbone)),
+  ScriptNetwork(bool exact, Module backbone, Module rpn_head, Module box_head, Module box_predictor)
+      : exact_(exact),
+        backbone_(std::move(backbone)),
         rpn_head_(std::move(rpn_head)),
         box_head_(std::move(box_head)),
         box_predictor_(std::move(box_predictor)) {}
 
   detection::FeatureMaps backbone(const at::Tensor& images) override {
-    const c10::IValue output = backbone_.forward({images});
+    // Batches come channels last, which the compiled form wants. torchvision computes NCHW, and
+    // convolutions of the two layouts round differently: the exact form follows it.
+    const c10::IValue output = backbone_.forward({exact_ ? images.contiguous() : images});
     detection::FeatureMaps maps;
     if (output.isTensor()) {  // torchvision calls a backbone's single map '0'
       maps.emplace_back("0", output.toTensor());
@@ -56,6 +59,7 @@ class ScriptNetwork : public detection::RcnnNetwork {
   }
 
  private:
+  bool exact_;
   Module backbone_;
   Module rpn_head_;
   Module box_head_;
@@ -63,10 +67,11 @@ class ScriptNetwork : public detection::RcnnNetwork {
 };
 
 template <typename Prepare>
-std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, Prepare prepare) {
+std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, bool exact,
+                                                     Prepare prepare) {
   const Module roi_heads = module.attr("roi_heads").toModule();
   return std::make_unique<ScriptNetwork>(
-      prepare(module.attr("backbone").toModule()),
+      exact, prepare(module.attr("backbone").toModule()),
       prepare(module.attr("rpn").toModule().attr("head").toModule()),
       prepare(roi_heads.attr("box_head").toModule()),
       prepare(roi_heads.attr("box_predictor").toModule()));
@@ -75,11 +80,11 @@ std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, Prepa
 }  // namespace
 
 std::unique_ptr<detection::RcnnNetwork> make_exact_network(const Module& module) {
-  return make_network(module, [](Module part) { return part; });
+  return make_network(module, true, [](Module part) { return part; });
 }
 
 std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& module) {
-  return make_network(module, compile_for_inference);
+  return make_network(module, false, compile_for_inference);
 }
 
 }  // namespace torchdet::script

@@ -50,12 +50,14 @@ describe('Detector', () => {
         [512, 512],
       ],
     );
-    const [alone] = await detector.predict([photo], options);
-    for (const index of [0, 2, 3]) {
+    // The same photo three times, as a file, as pixels and as floats.
+    const first = results[0];
+    assert.ok(first && first.length > 0);
+    for (const index of [2, 3]) {
       const boxes = results[index]?.boxes;
-      assert.equal(boxes?.length, alone?.boxes.length);
-      alone?.boxes.forEach((side, i) => {
-        assert.ok(Math.abs(side - (boxes?.[i] ?? NaN)) < 1e-2, `image ${index}, side ${i}`);
+      assert.equal(boxes?.length, first.boxes.length);
+      first.boxes.forEach((side, i) => {
+        assert.ok(Math.abs(side - (boxes[i] ?? NaN)) < 1e-2, `image ${index}, side ${i}`);
       });
     }
   });

@@ -39,14 +39,21 @@ export interface Ended {
 }
 
 /** Runs a script against the compiled library in a process of its own, to see how that process ends. */
-export function runScript(script: string, options: { timeout?: number } = {}): Promise<Ended> {
+export function runScript(
+  script: string,
+  options: { timeout?: number; env?: Record<string, string> } = {},
+): Promise<Ended> {
   const prelude = `const torchdet = require(${JSON.stringify(join(ROOT, 'dist'))});\n`;
   const args = ['--expose-gc', '-e', prelude + script];
   return new Promise((settle) => {
     const child = execFile(
       process.execPath,
       args,
-      { timeout: options.timeout ?? 60_000, cwd: ROOT },
+      {
+        timeout: options.timeout ?? 60_000,
+        cwd: ROOT,
+        env: { ...process.env, ...options.env },
+      },
       (_error, stdout, stderr) => {
         settle({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
       },

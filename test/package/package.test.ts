@@ -105,7 +105,7 @@ describe('the packed package', function () {
       assert.ok(files.includes(wanted), `${wanted} is missing`);
     }
     assert.deepEqual(
-      files.filter((name) => /libtorch|libc10/.test(name) && /\.so/.test(name)),
+      files.filter((name) => /libtorch|libc10/.test(name) && name.includes('.so')),
       [],
     );
     const manifest = require(join(root, 'package.json')) as { scripts: Record<string, string> };
@@ -123,7 +123,8 @@ describe('the packed package', function () {
     });
     const [photo] = JSON.parse(stdout) as Detected[];
     const best = photo?.detections[0];
-    assert.ok(best && best.name === 'person' && best.score > 0.8, stdout);
+    assert.equal(best?.name, 'person');
+    assert.ok(best.score > 0.8, stdout);
   });
 
   it('is the same library by import and by require', () => {
