@@ -118,3 +118,11 @@ export function assertClose(
     `${name}: norm ${norm}, torchvision has ${sample.norm}`,
   );
 }
+
+/**
+ * For the exact mode: boxes to 1e-3 px and scores to 1e-5, or three times what torchvision's own result moves in another
+ * layout or precision, where that is more.
+ */
+export function exactTolerance({ noise }: Golden): { boxes: number; scores: number } {
+  return { boxes: Math.max(1e-3, 3 * noise.boxes), scores: Math.max(1e-5, 3 * noise.scores) };
+}

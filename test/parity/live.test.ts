@@ -10,13 +10,14 @@ import { buildModel, fasterRcnn } from '../../lib/models';
 import { filledDetector, imagesOf, matchDetections } from './detectors';
 import type { Tolerance } from './detectors';
 import { random } from './fill';
-import { assertClose, readGolden, whole } from './golden';
+import { assertClose, exactTolerance, readGolden, whole } from './golden';
 import type { Golden } from './golden';
 import { checkBackbone, checkRoiHeads, checkRpn, checkTransform } from './stages';
 
 /*
  * The same comparisons at full size against an installed torchvision: set TORCHDET_ORACLE_PYTHON to a Python that has
- * torch, torchvision and safetensors. Takes some minutes.
+ * torch, torchvision and safetensors. Takes some minutes. Of a hundred thousand anchors many score alike to the last digit, so
+ * 10 of 1000 proposals and 3 of 100 detections may be others than torchvision's; the rest must agree.
  */
 const PYTHON = process.env.TORCHDET_ORACLE_PYTHON;
 const FASTER_RCNNS = [
@@ -60,13 +61,9 @@ describe('parity with an installed torchvision', function () {
       await using detector = await filledDetector(buildModel(name), golden);
       await checkTransform(detector, golden);
       await checkBackbone(detector, golden);
-      await checkRpn(detector, golden);
+      await checkRpn(detector, golden, 10);
       await checkRoiHeads(detector, golden);
-      const { boxes, scores } = golden.noise;
-      await checkDetections(detector, golden, true, {
-        boxes: Math.max(1e-3, 3 * boxes),
-        scores: Math.max(1e-5, 3 * scores),
-      });
+      await checkDetections(detector, golden, true, exactTolerance(golden));
       await checkDetections(detector, golden, false, { boxes: 0.05, scores: 1e-4 });
     });
   }
@@ -76,7 +73,7 @@ describe('parity with an installed torchvision', function () {
       const path = await oracle('archive', name);
       const golden = readGolden(`${path}.safetensors`);
       await using detector = await Detector.load(`${path}.pt`, { device: 'cpu' });
-      await checkDetections(detector, golden, true, { boxes: 1e-3, scores: 2e-5 });
+      await checkDetections(detector, golden, true, exactTolerance(golden));
     });
   }
 
@@ -111,9 +108,9 @@ async function checkDetections(
     scores: whole(golden, 'detections.scores.0'),
   };
   const what = exact ? 'exact' : 'folded and fused';
-  const worst = matchDetections(expected, result, tolerance, `${golden.case}, ${what}`);
+  const worst = matchDetections(expected, result, tolerance, `${golden.case}, ${what}`, 3);
   console.log(
-    `      ${golden.case}, ${what}: ${expected.scores.length} detections, worst difference ` +
+    `      ${golden.case}, ${what}: ${expected.scores.length} detections, ${worst.missing} not found, others differ by ` +
       `${worst.boxes.toExponential(1)} px, ${worst.scores.toExponential(1)} in score`,
   );
 }

@@ -5,7 +5,7 @@ import type { Detector } from '../../lib';
 import { CASES } from './cases';
 import { filledDetector, imagesOf, matchDetections } from './detectors';
 import type { Tolerance } from './detectors';
-import { PARITY_FIXTURES, readGolden, whole } from './golden';
+import { exactTolerance, PARITY_FIXTURES, readGolden, whole } from './golden';
 import type { Golden } from './golden';
 import { checkBackbone, checkRoiHeads, checkRpn, checkTransform } from './stages';
 
@@ -45,14 +45,8 @@ describe('parity with torchvision', () => {
   }
 });
 
-/**
- * Boxes to 1e-3 px and scores to 1e-5 in exact mode, or three times what torchvision's own result moves in another layout or
- * precision where that is more; 0.05 px and 1e-4 in the folded and fused mode.
- */
-function toleranceOf({ noise }: Golden, exact: boolean): Tolerance {
-  if (!exact) return { boxes: 0.05, scores: 1e-4 };
-  return { boxes: Math.max(1e-3, 3 * noise.boxes), scores: Math.max(1e-5, 3 * noise.scores) };
-}
+/** Of the folded and fused mode. */
+const FUSED_TOLERANCE: Tolerance = { boxes: 0.05, scores: 1e-4 };
 
 async function checkDetections(detector: Detector, golden: Golden, exact: boolean): Promise<void> {
   const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact });
@@ -67,7 +61,7 @@ async function checkDetections(detector: Detector, golden: Golden, exact: boolea
         scores: whole(golden, `detections.scores.${i}`),
       },
       result,
-      toleranceOf(golden, exact),
+      exact ? exactTolerance(golden) : FUSED_TOLERANCE,
       `image ${i}`,
     );
   });
