@@ -251,6 +251,8 @@ export interface NativeDetector {
 export interface Binding {
   /** Called once per thread of JavaScript, before anything else: the class native errors are made of. */
   initialize(errorClass: new (code: never, message: string) => Error): void;
+  /** To be called when the process begins to exit: process.exit() runs no cleanup hooks, and work may be under way. */
+  prepareExit(): void;
   readonly torchVersion: string;
   cudaDeviceCount(): number;
   setThreads(threads: number): void;

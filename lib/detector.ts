@@ -390,7 +390,10 @@ async function checkIsArchive(path: string): Promise<void> {
   } catch (cause) {
     throw new TorchdetError('ERR_FILE', `Detector.load: there is no file ${path}.`, { cause });
   }
-  const kind = await sniffCheckpoint(path);
+  const kind = await sniffCheckpoint(path).catch((cause: unknown) => {
+    if (!(cause instanceof TorchdetError)) throw cause;
+    throw new TorchdetError('ERR_ARCHIVE_FORMAT', `Detector.load: ${cause.message}`, { cause });
+  });
   if (kind === 'torchscript') return;
   const hint =
     kind === 'unknown'

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import type { Binding } from '../binding';
 import { TorchdetError } from './errors';
 import { loadBinding } from './runtime/binding';
@@ -8,8 +9,15 @@ let prepared: Binding | undefined;
 /** The native part, loaded at first use, with the threads this process may have rather than those the host has. */
 export function engine(): Binding {
   if (!prepared) {
-    prepared = loadBinding();
-    prepared.setThreads(availableParallelism());
+    const binding = loadBinding();
+    binding.setThreads(availableParallelism());
+    // A worker's end runs the addon's cleanup hooks; the main thread's process.exit() does not.
+    if (isMainThread) {
+      process.once('exit', () => {
+        binding.prepareExit();
+      });
+    }
+    prepared = binding;
   }
   return prepared;
 }

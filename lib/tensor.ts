@@ -57,7 +57,7 @@ export class Tensor {
         `Tensor.from: a ${data.constructor.name} needs a dtype ("float16" or "bfloat16").`,
       );
     }
-    if ((data.buffer) instanceof SharedArrayBuffer) {
+    if (data.buffer instanceof SharedArrayBuffer) {
       throw new TorchdetError(
         'ERR_INVALID_ARGUMENT',
         'Tensor.from: memory shared between threads cannot be used in place; copy it first, for example with slice().',

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
 execFileSync(
   process.execPath,
-  [require.resolve('prebuildify/bin'), '--napi', '--tag-libc', '--strip', '--name', 'torchdet'],
+  [require.resolve('prebuildify/bin'), '--napi', '--tag-libc', '--name', 'torchdet'],
   {
     cwd: root,
     stdio: 'inherit',
@@ -28,4 +28,7 @@ const folder = join(root, 'prebuilds', 'loader', 'prebuilds', 'linux-x64');
 mkdirSync(folder, { recursive: true });
 const loader = join(folder, 'torchdet-loader.glibc.node');
 copyFileSync(join(root, 'build', 'loader', 'build', 'Release', 'torchdet_loader.node'), loader);
-execFileSync('strip', ['--strip-all', loader]);
+
+// prebuildify's own --strip would rewrite the file in build/, under the feet of a process that has it loaded.
+const addon = join(root, 'prebuilds', 'linux-x64', 'torchdet.glibc.node');
+for (const file of [addon, loader]) execFileSync('strip', ['--strip-all', file]);

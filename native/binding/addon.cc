@@ -20,6 +20,11 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value prepare_exit(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).prepare_exit();
+  return info.Env().Undefined();
+}
+
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int threads = info[0].ToNumber().Int32Value();
@@ -54,6 +59,7 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
 
   exports.Set("torchVersion", TORCH_VERSION);
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
+  exports.Set("prepareExit", Napi::Function::New(env, prepare_exit, "prepareExit"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
   exports.Set("cudaDeviceCount", Napi::Function::New(env, cuda_device_count, "cudaDeviceCount"));
   exports.Set("callOperator", Napi::Function::New(env, call_operator, "callOperator"));

@@ -1,5 +1,10 @@
 #include "environment.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 namespace torchdet::binding {
@@ -130,6 +135,21 @@ Napi::Error Environment::make_error(const Failure& failure) const {
 void Environment::set_threads(int threads) {
   threads_ = threads;
   for (auto& [device, executor] : executors_) executor->set_threads(threads);
+}
+
+void Environment::prepare_exit() {
+  exiting_.store(true);
+  for (auto& [device, executor] : executors_) executor->refuse_work();
+  // Registered this late, the handler comes before the destructors of everything loaded until now.
+  // Work ends at its next stage, which may be seconds away, and process.exit() means now: after a
+  // moment the process ends without the destructors.
+  on_exit(
+      [](int status, void*) {
+        if (Executor::wait_until_idle(std::chrono::milliseconds(50))) return;
+        std::fflush(nullptr);
+        _exit(status);
+      },
+      nullptr);
 }
 
 void Environment::close() {

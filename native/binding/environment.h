@@ -90,7 +90,10 @@ class Environment {
     error_class_ = Napi::Persistent(error_class);
   }
   void set_threads(int threads);
-  bool closing() const { return closing_.load(); }
+  // For process.exit(), which runs no cleanup hooks: work still running would use LibTorch while
+  // its static objects are destroyed. Called when the process begins to exit.
+  void prepare_exit();
+  bool closing() const { return closing_.load() || exiting_.load(); }
   const std::shared_ptr<ReleaseList>& releases() const { return releases_; }
 
   Napi::FunctionReference tensor_class;
@@ -111,6 +114,7 @@ class Environment {
   std::map<std::string, std::unique_ptr<Executor>> executors_;
   std::shared_ptr<ReleaseList> releases_;
   std::atomic<bool> closing_{false};
+  std::atomic<bool> exiting_{false};
   int threads_;
   size_t pending_ = 0;
 };

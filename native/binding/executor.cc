@@ -5,6 +5,12 @@
 #include "../script/execution.h"
 
 namespace torchdet::binding {
+namespace {
+
+// Jobs running in the whole process: what its end has to wait for.
+std::atomic<int> running_jobs{0};
+
+}  // namespace
 
 Executor::Executor(int threads, std::function<void(std::unique_ptr<Job>)> done)
     : done_(std::move(done)), threads_(threads), thread_([this] { loop(); }) {}
@@ -17,6 +23,20 @@ void Executor::enqueue(std::unique_ptr<Job> job) {
     queue_.push_back(std::move(job));
   }
   wake_.notify_one();
+}
+
+void Executor::refuse_work() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  stopping_.store(true);
+}
+
+bool Executor::wait_until_idle(std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (running_jobs.load() > 0) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 std::deque<std::unique_ptr<Job>> Executor::stop() {
@@ -42,6 +62,7 @@ void Executor::loop() {
       if (stopping_.load()) return;
       job = std::move(queue_.front());
       queue_.pop_front();
+      ++running_jobs;
     }
     if (const int wanted = threads_.load(); wanted != threads) {
       at::set_num_threads(wanted);
@@ -49,6 +70,7 @@ void Executor::loop() {
     }
     job->run();
     done_(std::move(job));
+    --running_jobs;
   }
 }
 

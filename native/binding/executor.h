@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -34,6 +35,10 @@ class Executor {
   void set_threads(int threads) { threads_.store(threads); }
   // True once stop() was called: checkpoints inside running work look at it.
   bool stopping() const { return stopping_.load(); }
+  // Starts no more jobs and tells the running one to end, without waiting for either.
+  void refuse_work();
+  // Waits until no executor of the process runs a job; false where that takes longer.
+  static bool wait_until_idle(std::chrono::milliseconds limit);
   // Jobs never run are handed back, to be destroyed by the caller's thread.
   std::deque<std::unique_ptr<Job>> stop();
 

@@ -18,6 +18,10 @@ at::Tensor to_image_tensor(const detection::ImageView& image, c10::Device device
   return pixels.to(device).to(at::kFloat).contiguous().div_(255);
 }
 
+struct QuietWarnings : public c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
+
 at::Tensor tensor_at(const c10::impl::GenericDict& entry, const char* name) {
   const auto found = entry.find(name);
   return found == entry.end() ? at::Tensor() : found->value().toTensor();
@@ -50,6 +54,10 @@ std::vector<detection::Detections> predict_by_forward(
   std::vector<at::Tensor> inputs;
   inputs.reserve(images.size());
   for (const auto& image : images) inputs.push_back(to_image_tensor(image, device));
+  // Scripted torchvision models warn that they return losses too: true, and nothing a user could
+  // change.
+  QuietWarnings quiet;
+  c10::WarningUtils::WarningHandlerGuard guard(&quiet);
   c10::IValue output = module.forward({inputs});
   if (output.isTuple()) output = c10::IValue(output.toTupleRef().elements().back());
   const auto entries = output.toListRef();
