@@ -1,6 +1,5 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import type { Binding, CancelToken, NativeDetector, NativeModule } from '../binding';
-import { sniffCheckpoint } from './checkpoints';
 import { abortable, PendingCalls } from './detection/calls';
 import {
   DESCRIPTION_FILE,
@@ -8,20 +7,25 @@ import {
   factsOfArchive,
   writeDescription,
 } from './detection/description';
+import {
+  checkCategories,
+  checkIsArchive,
+  describeByName,
+  publishedCategories,
+} from './detection/opening';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
 import {
   loadBackboneWeights,
   loadDetectorWeights,
   openWeights,
-  publishedWeights,
   type WeightsOptions,
   type WeightsSource,
 } from './detection/weights';
 import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
-import { buildModel, type NamedModelOptions, personDetector } from './models';
+import { type NamedModelOptions, personDetector } from './models';
 import type { DetectorSpec } from './models/detector-spec';
 import { DEFAULT_WEIGHTS } from './runtime/addons';
 import { Tensor } from './tensor';
@@ -73,8 +77,10 @@ const CREATE_OPTIONS = [
 ] as const;
 const PREDICT_OPTIONS = ['scoreThreshold', 'signal', 'exact', 'maxPixels'] as const;
 
-function isCreateOption(name: string): boolean {
-  return (CREATE_OPTIONS as readonly string[]).includes(name);
+/** What of the options is for a named model's builder. */
+function builderOptions(options: CreateOptions & NamedModelOptions): NamedModelOptions {
+  const own: readonly string[] = CREATE_OPTIONS;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name)));
 }
 
 function warn(message: string): void {
@@ -125,7 +131,8 @@ export class Detector implements AsyncDisposable {
     options: CreateOptions & NamedModelOptions = {},
   ): Promise<Detector> {
     const caller = new Error();
-    const spec = typeof model === 'string' ? describeByName(model, options) : model;
+    const spec =
+      typeof model === 'string' ? describeByName(model, options, builderOptions(options)) : model;
     if (typeof model !== 'string') rejectUnknownOptions('Detector.create', options, CREATE_OPTIONS);
     return onCallersStack(Detector.#create(spec, options), caller);
   }
@@ -155,7 +162,6 @@ export class Detector implements AsyncDisposable {
         const checkpoint = await openWeights(weights, spec.name, options);
         messages.push(...(await loadDetectorWeights(module, binding, checkpoint, strict)));
       }
-      await freeze(module, spec.trainable.frozen);
       await module.setTraining(false);
       messages.forEach((message) => {
         onMessage(message);
@@ -338,67 +344,4 @@ export class Detector implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
-}
-
-/** A named model's spec: the builder is told whether weights will come, as that decides norms and frozen layers. */
-function describeByName(name: string, options: CreateOptions & NamedModelOptions): DetectorSpec {
-  const builderOptions = Object.fromEntries(
-    Object.entries(options).filter(([option]) => !isCreateOption(option)),
-  ) as NamedModelOptions;
-  const { weights, backboneWeights } = options;
-  const published = weights === undefined ? undefined : publishedWeights(weights, name);
-  const coming =
-    weights !== undefined ? 'detector' : backboneWeights !== undefined ? 'backbone' : false;
-  return buildModel(name, {
-    ...(coming ? { pretrained: coming } : {}),
-    ...(published?.frozenNormEps === undefined ? {} : { normEps: published.frozenNormEps }),
-    ...builderOptions,
-  });
-}
-
-function publishedCategories(
-  spec: DetectorSpec,
-  weights: WeightsSource | undefined,
-): readonly string[] | undefined {
-  const names =
-    weights === undefined ? undefined : publishedWeights(weights, spec.name)?.categories;
-  return names?.length === spec.numClasses ? names : undefined;
-}
-
-function checkCategories(categories: readonly string[] | undefined, numClasses?: number): void {
-  if (!categories || numClasses === undefined || categories.length === numClasses) return;
-  throw optionError(
-    'Detector',
-    'categories',
-    categories.length,
-    `${numClasses} names, the background first, as the model has ${numClasses} classes with it`,
-  );
-}
-
-async function freeze(module: NativeModule, prefixes: readonly string[]): Promise<void> {
-  if (prefixes.length === 0) return;
-  const names = (await module.names())
-    .filter(({ kind, name }) => kind === 'parameter' && prefixes.some((p) => name.startsWith(p)))
-    .map(({ name }) => name);
-  await module.setRequiresGrad(names, false);
-}
-
-/** Says what a file is before LibTorch is asked to read it: its own words for other files help nobody. */
-async function checkIsArchive(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (cause) {
-    throw new TorchdetError('ERR_FILE', `Detector.load: there is no file ${path}.`, { cause });
-  }
-  const kind = await sniffCheckpoint(path).catch((cause: unknown) => {
-    if (!(cause instanceof TorchdetError)) throw cause;
-    throw new TorchdetError('ERR_ARCHIVE_FORMAT', `Detector.load: ${cause.message}`, { cause });
-  });
-  if (kind === 'torchscript') return;
-  const hint =
-    kind === 'unknown'
-      ? 'It is neither a TorchScript archive nor a checkpoint.'
-      : `It is a state dict (${kind}): describe the model and pass the file as weights, ` +
-        'Detector.create(model, { weights }).';
-  throw new TorchdetError('ERR_ARCHIVE_FORMAT', `Detector.load: ${path} is no model. ${hint}`);
 }

@@ -2,8 +2,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-import envPaths from 'env-paths';
-
+import { cacheDirectory } from '../runtime/cache-dir';
 import { downloadFile, type DownloadOptions, hasHash } from './download';
 
 /** What is needed to fetch published weights; entries of the weights catalogue have it. */
@@ -12,21 +11,10 @@ export interface RemoteWeights {
   readonly sha256Prefix: string;
 }
 
-/**
- * torchdet's cache folder: the environment's TORCHDET_CACHE, else the platform's place for caches
- * (`~/.cache/torchdet` on Linux, or below XDG_CACHE_HOME). Not created here.
- */
-export function cacheFolder(): string {
-  const chosen = process.env.TORCHDET_CACHE;
-  return chosen !== undefined && chosen !== ''
-    ? chosen
-    : envPaths('torchdet', { suffix: '' }).cache;
-}
-
 /** Where {@link cachedWeights} keeps a file: `<cache>/weights/<file name of the URL>`, which carries its hash. */
 export function cachedWeightsPath({ url }: RemoteWeights): string {
   const name = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
-  return join(cacheFolder(), 'weights', name.replaceAll('/', '_'));
+  return join(cacheDirectory(), 'weights', name.replaceAll('/', '_'));
 }
 
 /**

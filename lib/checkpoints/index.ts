@@ -1,5 +1,5 @@
 export { backboneState } from './backbone-state';
-export { cachedWeights, cachedWeightsPath, cacheFolder, type RemoteWeights } from './cache';
+export { cachedWeights, cachedWeightsPath, type RemoteWeights } from './cache';
 export { downloadFile, type DownloadOptions } from './download';
 export {
   type MatchedState,

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { cachedWeights, cachedWeightsPath, cacheFolder } from '../../lib/checkpoints/cache';
+import { cachedWeights, cachedWeightsPath } from '../../lib/checkpoints/cache';
+import { cacheDirectory } from '../../lib/runtime/cache-dir';
 import { cocoCategories, findWeights, listWeights } from '../../lib/models/weights';
 
 describe('weights catalogue', () => {
@@ -156,8 +157,8 @@ describe('cachedWeights', () => {
   });
 
   it('lies where caches lie unless told otherwise', () => {
-    assert.equal(cacheFolder(), folder);
+    assert.equal(cacheDirectory(), folder);
     process.env.TORCHDET_CACHE = '';
-    assert.match(cacheFolder(), /torchdet/);
+    assert.match(cacheDirectory(), /torchdet/);
   });
 });
