@@ -10,3 +10,5 @@ export * from './module';
 export * from './norm';
 export * from './pooling';
 export type * from './spec';
+export { compile, CompiledModule } from './compiled';
+export type { CompileOptions, ModuleTensor, Value } from './compiled';
