@@ -1,7 +1,7 @@
 // Fills prebuilds/linux-x64 with the stripped addon and prebuilds/loader with its loader. prebuildify builds by calling a
 // node-gyp; ours is prebuild-compile.mjs.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -23,12 +23,18 @@ execFileSync(
   },
 );
 
+// prebuildify moves what was built. It goes back, since a process may have it loaded, and the package gets a stripped copy:
+// prebuildify's own --strip would rewrite the file under that process's feet.
+const strip = (from, to) => {
+  execFileSync('strip', ['--strip-all', '-o', to, from]);
+};
+const addon = join(root, 'prebuilds', 'linux-x64', 'torchdet.glibc.node');
+const built = join(root, 'build', 'Release', 'torchdet.node');
+renameSync(addon, built);
+strip(built, addon);
+
 // node-gyp-build ignores names: two addons in one folder would be ambiguous, so the loader has a folder of its own.
 const folder = join(root, 'prebuilds', 'loader', 'prebuilds', 'linux-x64');
 mkdirSync(folder, { recursive: true });
-const loader = join(folder, 'torchdet-loader.glibc.node');
-copyFileSync(join(root, 'build', 'loader', 'build', 'Release', 'torchdet_loader.node'), loader);
-
-// prebuildify's own --strip would rewrite the file in build/, under the feet of a process that has it loaded.
-const addon = join(root, 'prebuilds', 'linux-x64', 'torchdet.glibc.node');
-for (const file of [addon, loader]) execFileSync('strip', ['--strip-all', file]);
+const loader = join(root, 'build', 'loader', 'build', 'Release', 'torchdet_loader.node');
+strip(loader, join(folder, 'torchdet-loader.glibc.node'));
