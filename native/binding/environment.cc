@@ -119,7 +119,11 @@ void Environment::call_js(Napi::Env env, Napi::Function, Environment* self, Asyn
     owned->abandon();
     return;
   }
-  owned->settle(env);
+  try {
+    owned->settle(env);
+  } catch (const Napi::Error&) {
+    // JavaScript cannot run any more: its worker is being terminated, and nobody is left to tell.
+  }
   owned.reset();
   self->releases_->drain(env);
   if (--self->pending_ == 0) self->channel_.Unref(env);
