@@ -81,14 +81,15 @@ export interface ModuleDescription {
   /** Files stored beside the code, `torchdet.json` among them where torchdet wrote the archive. */
   readonly extraFiles: Record<string, string>;
   /**
-   * rcnn: torchvision's GeneralizedRCNN structure with plain box heads: runs through our detection code.
+   * rcnn: torchvision's GeneralizedRCNN structure (box heads, and mask or keypoint heads where it has them); dense: that of its
+   * RetinaNet, FCOS, SSD and SSDlite. Both run through our detection code.
    * detector: takes List[Tensor] and returns detections through its own forward.
    * other: something else; `forwardSchema` says what.
    */
-  readonly kind: 'rcnn' | 'detector' | 'other';
+  readonly kind: 'rcnn' | 'dense' | 'detector' | 'other';
   readonly forwardSchema: string;
-  /** Read from the archive's attributes where kind is rcnn. */
-  readonly config?: RcnnConfig;
+  /** Read from the archive's attributes where kind is rcnn or dense. */
+  readonly config?: RcnnConfig | DenseConfig;
 }
 
 export interface NativeModule {
@@ -122,6 +123,8 @@ export interface TransformConfig {
   readonly sizeDivisible: number;
   /** [width, height] that replaces minSize and maxSize (SSD). */
   readonly fixedSize: readonly [number, number] | null;
+  /** Order of the channels in the batch; images always come as RGB. Mean and std are in this order. */
+  readonly channelOrder: 'rgb' | 'bgr';
 }
 
 export interface AnchorConfig {
@@ -153,10 +156,19 @@ export interface RoiPoolConfig {
   readonly samplingRatio: number;
   readonly canonicalScale: number;
   readonly canonicalLevel: number;
+  /**
+   * What a RoI gets whose pyramid level has no map, as strides leave one out: `nearest` pools it from the next finer map there
+   * is, `zeros` gives zeros, as torchvision does. No difference where strides are consecutive powers of two.
+   */
+  readonly missingLevels: 'nearest' | 'zeros';
 }
 
 export interface RoiHeadsConfig {
   readonly boxRoiPool: RoiPoolConfig;
+  /** Where the module has roi_heads.mask_head and mask_predictor; else null. */
+  readonly maskRoiPool: RoiPoolConfig | null;
+  /** Where the module has roi_heads.keypoint_head and keypoint_predictor; else null. */
+  readonly keypointRoiPool: RoiPoolConfig | null;
   readonly scoreThresh: number;
   readonly nmsThresh: number;
   readonly detectionsPerImg: number;
@@ -175,12 +187,68 @@ export interface RcnnConfig {
   readonly roiHeads: RoiHeadsConfig;
 }
 
+/** SSD's default boxes: torchvision's DefaultBoxGenerator. */
+export interface DefaultBoxConfig {
+  /** Per feature level, beyond 1: each ratio r gives boxes of r and 1/r. */
+  readonly aspectRatios: readonly (readonly number[])[];
+  /** Sides as shares of the image, one more than there are levels. */
+  readonly scales: readonly number[];
+  /** Pixels of the padded image per cell of each level; null: derived from the sizes of the maps. */
+  readonly steps: readonly number[] | null;
+  /** Widths and heights are clamped to 0..1. */
+  readonly clip: boolean;
+}
+
+/**
+ * A one-stage detector: `backbone` and `head` of a module tree, where head.forward(List[Tensor]) -> Dict[str, Tensor] gives
+ * `cls_logits` N x S x classes, `bbox_regression` N x S x 4 and, for FCOS, `bbox_ctrness` N x S x 1, flattened level by level, row
+ * by row, cell by cell, as torchvision's heads do.
+ */
+export interface DenseConfig {
+  readonly kind: 'dense';
+  /**
+   * retinanet: anchors, sigmoid, box coder of weights 1. fcos: torchvision's, points on the anchors' centres, deltas in units of
+   * the anchor's size. fcosOriginal: the original repository's, points at stride//2, deltas in units of the stride,
+   * scores thresholded before centerness, labels from 1. ssd: default boxes, softmax, class by class.
+   */
+  readonly head: 'retinanet' | 'fcos' | 'fcosOriginal' | 'ssd';
+  readonly transform: TransformConfig;
+  /** retinanet and fcos; null for the others. */
+  readonly anchors: AnchorConfig | null;
+  /** fcosOriginal: stride of each level, in pixels; null for the others. */
+  readonly pointStrides: readonly number[] | null;
+  /** ssd; null for the others. */
+  readonly defaultBoxes: DefaultBoxConfig | null;
+  /** Weights of dx, dy, dw, dh (retinanet, ssd). */
+  readonly bboxRegWeights: readonly [number, number, number, number];
+  readonly scoreThresh: number;
+  readonly nmsThresh: number;
+  readonly detectionsPerImg: number;
+  /** Best candidates kept before NMS: per level, or per class for ssd. */
+  readonly topkCandidates: number;
+  readonly training: DenseTrainingConfig;
+}
+
+/** What the losses need; each family reads its own fields, with torchvision's defaults in the others. */
+export interface DenseTrainingConfig {
+  /** retinanet: IoU from which an anchor is an object, ssd likewise (`iou_thresh`). */
+  readonly fgIouThresh: number;
+  /** retinanet: IoU below which it is background. */
+  readonly bgIouThresh: number;
+  /** retinanet. */
+  readonly boxLoss: 'l1' | 'giou';
+  /** fcos, fcosOriginal: radius in strides around a box's centre in which points are positive. */
+  readonly centerSamplingRadius: number;
+  /** ssd: share of objects among the default boxes that count in the loss. */
+  readonly positiveFraction: number;
+}
+
 /** An archive that runs through its own forward needs no configuration. */
 export interface ForwardConfig {
   readonly kind: 'forward';
 }
 
-export type DetectionConfig = RcnnConfig | ForwardConfig;
+export type DetectionConfig = RcnnConfig | DenseConfig | ForwardConfig;
 
 /** Raw interleaved pixels (uint8, HWC) or a CHW float32 tensor in 0..1, never copied before the batch is made. */
 export type NativeImage =
@@ -206,6 +274,18 @@ export interface NativeDetections {
   readonly keypointsScores?: Float32Array;
 }
 
+/** Detections of one image in pixels of the batch. */
+export interface NativeStageDetections {
+  readonly boxes: NativeTensor;
+  readonly labels: NativeTensor;
+  readonly scores: NativeTensor;
+  /** N x 1 x M x M probabilities, not yet pasted (Mask R-CNN). */
+  readonly masks?: NativeTensor;
+  /** N x K x 3, and N x K scores (Keypoint R-CNN). */
+  readonly keypoints?: NativeTensor;
+  readonly keypointsScores?: NativeTensor;
+}
+
 export interface NativeDetector {
   predict(
     images: readonly NativeImage[],
@@ -217,7 +297,7 @@ export interface NativeDetector {
     },
     cancel: CancelToken,
   ): Promise<NativeDetections[]>;
-  /** Single stages on explicit inputs (kind rcnn), for following the algorithm and for parity tests; always exact. */
+  /** Single stages on explicit inputs (kinds rcnn and dense; not forward), for following the algorithm and for parity tests; always exact. */
   transform(
     images: readonly NativeImage[],
   ): Promise<{ batch: NativeTensor; imageSizes: [number, number][] }>;
@@ -243,7 +323,19 @@ export interface NativeDetector {
     pooled: NativeTensor;
     classLogits: NativeTensor;
     boxRegression: NativeTensor;
-    detections: { boxes: NativeTensor; labels: NativeTensor; scores: NativeTensor }[];
+    detections: NativeStageDetections[];
+  }>;
+  /** Kind dense: the head on feature maps in the backbone's order, and the detections it leads to. */
+  head(
+    features: readonly NativeTensor[],
+    imageSizes: readonly (readonly [number, number])[],
+    batchSize: readonly [number, number],
+  ): Promise<{
+    /** S x 4: anchors or default boxes of one image, xyxy in pixels; fcosOriginal: its points, S x 2. */
+    anchors: NativeTensor;
+    /** The head's outputs by torchvision's names: `cls_logits`, `bbox_regression`, `bbox_ctrness`. */
+    outputs: Record<string, NativeTensor>;
+    detections: NativeStageDetections[];
   }>;
   dispose(): void;
 }

@@ -25,7 +25,7 @@ import {
 import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
-import { type NamedModelOptions, personDetector } from './models';
+import { type AnyName, type NamedOptions, personDetector } from './models';
 import type { DetectorSpec } from './models/detector-spec';
 import { DEFAULT_WEIGHTS } from './runtime/addons';
 import { Tensor } from './tensor';
@@ -78,7 +78,7 @@ const CREATE_OPTIONS = [
 const PREDICT_OPTIONS = ['scoreThreshold', 'signal', 'exact', 'maxPixels'] as const;
 
 /** What of the options is for a named model's builder. */
-function builderOptions(options: CreateOptions & NamedModelOptions): NamedModelOptions {
+function builderOptions(options: CreateOptions): object {
   const own: readonly string[] = CREATE_OPTIONS;
   return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name)));
 }
@@ -126,9 +126,13 @@ export class Detector implements AsyncDisposable {
    * @throws TorchdetError ERR_MODEL_UNKNOWN, ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE, ERR_COMPILE, ERR_STATE_DICT,
    *   ERR_DEVICE, ERR_LIBTORCH_NOT_FOUND, and those of reading or downloading weights
    */
+  static async create<Model extends DetectorSpec | AnyName>(
+    model: Model,
+    options?: CreateOptions & (Model extends AnyName ? NamedOptions<Model> : object),
+  ): Promise<Detector>;
   static async create(
     model: DetectorSpec | string,
-    options: CreateOptions & NamedModelOptions = {},
+    options: CreateOptions = {},
   ): Promise<Detector> {
     const caller = new Error();
     const spec =

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { sniffCheckpoint } from '../checkpoints';
 import { optionError, TorchdetError } from '../errors';
-import { buildModel, type NamedModelOptions } from '../models';
+import { buildModel } from '../models';
 import type { DetectorSpec } from '../models/detector-spec';
 import { publishedWeights, type WeightsSource } from './weights';
 
@@ -15,7 +15,7 @@ interface ComingWeights {
 export function describeByName(
   name: string,
   { weights, backboneWeights }: ComingWeights,
-  builderOptions: NamedModelOptions,
+  builderOptions: object,
 ): DetectorSpec {
   const published = weights === undefined ? undefined : publishedWeights(weights, name);
   const coming =

@@ -2,8 +2,8 @@ import { mobileNet, mobileNetFpn, resnetFpn } from '../backbones';
 import type { Backbone, BackboneDescription, MobileNetName, ResnetName } from '../backbones';
 import { TorchdetError } from '../errors';
 import type { DetectorDescription, DetectorSpec } from './detector-spec';
-import { fasterRcnn } from './faster-rcnn';
-import type { FasterRcnnOptions } from './faster-rcnn-options';
+import { fasterRcnn } from './rcnn/faster-rcnn';
+import type { FasterRcnnOptions } from './rcnn/faster-rcnn-options';
 import { buildModel } from './registry';
 
 /**

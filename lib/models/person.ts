@@ -1,13 +1,14 @@
+import type { RcnnConfig } from '../../binding';
 import { mobileNetFpn } from '../backbones/mobilenet-fpn';
 import type { DetectorSpec } from './detector-spec';
-import { fasterRcnn } from './faster-rcnn';
+import { fasterRcnn } from './rcnn/faster-rcnn';
 
 /**
  * The small detector of people that ships with the package: Faster R-CNN on MobileNetV2 with a feature pyramid of 128
  * channels, strides 8, 16, 32 and 64. The numbers are those its weights were trained with
  * (examples/person-detector/train.py) and stand beside them in the file's metadata.
  */
-export function personDetector(): DetectorSpec {
+export function personDetector(): DetectorSpec<RcnnConfig> {
   const spec = fasterRcnn({
     backbone: mobileNetFpn('mobilenet_v2', {
       returnedLayers: [2, 3, 5],

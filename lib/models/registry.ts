@@ -6,19 +6,20 @@ import {
   fasterrcnnMobilenetV3LargeFpn,
   fasterrcnnResnet50Fpn,
   fasterrcnnResnet50FpnV2,
-} from './faster-rcnn-models';
+} from './rcnn/faster-rcnn-models';
 import type { NamedModelOptions } from './named-model';
 import { personDetector } from './person';
 
 interface ModelEntry {
-  readonly build: (options: NamedModelOptions) => DetectorSpec;
+  // Each model checks the options it is given: what they may be is in its own builder's type.
+  readonly build: (options: never) => DetectorSpec;
   readonly description: string;
 }
 
 /** One entry per model: the name is torchvision's where it has one. */
 const MODELS = {
   person: {
-    build: (options) => {
+    build: (options: NamedModelOptions) => {
       // Ready-made: its weights ship with the package and are always loaded, whatever `pretrained` says.
       rejectUnknownOptions('person', options, ['pretrained']);
       return personDetector();
@@ -45,6 +46,17 @@ const MODELS = {
 
 export type ModelName = keyof typeof MODELS;
 
+/** Options of the model called `Name`. */
+export type ModelOptions<Name extends ModelName> = Parameters<(typeof MODELS)[Name]['build']>[0];
+
+/** A model's name, or one known at run time only. */
+export type AnyName = ModelName | (string & Record<never, never>);
+
+/** Options that go with a name; for one known at run time only, the model itself says what does not fit. */
+export type NamedOptions<Name extends AnyName> = Name extends ModelName
+  ? ModelOptions<Name>
+  : object;
+
 export interface ModelInfo {
   readonly name: ModelName;
   /** Parameters of the model as built by default, frozen ones included. */
@@ -63,10 +75,14 @@ export function isModelName(name: string): name is ModelName {
  *
  * @throws TorchdetError ERR_MODEL_UNKNOWN with the nearest name; ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
  */
-export function buildModel(name: string, options: NamedModelOptions = {}): DetectorSpec {
-  if (isModelName(name)) {
-    const entry: ModelEntry = MODELS[name];
-    return entry.build(options);
+export function buildModel<Name extends AnyName>(
+  name: Name,
+  options?: NamedOptions<Name>,
+): DetectorSpec {
+  const known: string = name;
+  if (isModelName(known)) {
+    const entry: ModelEntry = MODELS[known];
+    return entry.build((options ?? {}) as never);
   }
   const nearest = nearestName(name, MODEL_NAMES);
   const hint = nearest ? `Did you mean "${nearest}"?` : `Known: ${MODEL_NAMES.join(', ')}.`;

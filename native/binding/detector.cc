@@ -79,10 +79,8 @@ Napi::Function DetectorObject::define(Napi::Env env) {
 
 DetectorObject::DetectorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    const std::string kind = info[1].ToObject().Get("kind").ToString();
-    std::optional<detection::RcnnConfig> config;
-    if (kind == "rcnn") config = to_rcnn_config(info[1]);
-    state_ = std::make_shared<DetectorState>(ModuleObject::unwrap(info[0]), std::move(config));
+    state_ = std::make_shared<DetectorState>(ModuleObject::unwrap(info[0]),
+                                             to_detection_config(info[1]));
   });
 }
 

@@ -8,9 +8,12 @@
 namespace torchdet::binding {
 
 DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state,
-                             std::optional<detection::RcnnConfig> config)
+                             std::optional<detection::DetectionConfig> config)
     : module(std::move(module_state)) {
-  if (config) rcnn.emplace(std::move(*config), c10::Device(module->device));
+  if (!config) return;
+  if (auto* two_stage = std::get_if<detection::RcnnConfig>(&*config)) {
+    rcnn.emplace(std::move(*two_stage), c10::Device(module->device));
+  }
 }
 
 std::vector<detection::Detections> DetectorState::predict(

@@ -12,7 +12,7 @@ namespace torchdet::binding {
 
 struct DetectorState {
   DetectorState(std::shared_ptr<ModuleState> module_state,
-                std::optional<detection::RcnnConfig> config);
+                std::optional<detection::DetectionConfig> config);
 
   std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images,
                                              double score_threshold, bool exact,

@@ -4,13 +4,16 @@
 
 #include <napi.h>
 
+#include <optional>
+
 #include "../detection/config.h"
 #include "../script/module_spec.h"
 
 namespace torchdet::binding {
 
 script::ModuleSpec to_module_spec(const Napi::Value& value);
-detection::RcnnConfig to_rcnn_config(const Napi::Value& value);
-Napi::Object to_js(Napi::Env env, const detection::RcnnConfig& config);
+// Nothing for a module that runs through its own forward.
+std::optional<detection::DetectionConfig> to_detection_config(const Napi::Value& value);
+Napi::Object to_js(Napi::Env env, const detection::DetectionConfig& config);
 
 }  // namespace torchdet::binding

@@ -1,4 +1,4 @@
-// What the detection code asks of a network of R-CNN structure. native/script implements it over
+// What the detection code asks of a network. native/script implements it over
 // TorchScript modules, in the exact and in the compiled form; the detection code never sees
 // TorchScript. Calls happen on the device's thread only.
 #pragma once
@@ -27,6 +27,27 @@ class RcnnNetwork {
 
   // Class logits R x C and box regression R x 4C of pooled features R x channels x h x w.
   virtual std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) = 0;
+
+  // Mask logits R x C x M x M, or keypoint heat maps R x K x M x M, of pooled features. Only asked
+  // of a network that has the branch.
+  virtual at::Tensor mask_head(const at::Tensor& pooled) = 0;
+  virtual at::Tensor keypoint_head(const at::Tensor& pooled) = 0;
+};
+
+// What a one-stage head puts out for a batch of N images with S places each: level by level, row by
+// row, cell by cell, anchor by anchor.
+struct DenseOutputs {
+  at::Tensor cls_logits;       // N x S x classes
+  at::Tensor bbox_regression;  // N x S x 4
+  at::Tensor bbox_ctrness;     // N x S x 1 (FCOS), else undefined
+};
+
+class DenseNetwork {
+ public:
+  virtual ~DenseNetwork() = default;
+
+  virtual FeatureMaps backbone(const at::Tensor& images) = 0;
+  virtual DenseOutputs head(const std::vector<at::Tensor>& features) = 0;
 };
 
 }  // namespace torchdet::detection

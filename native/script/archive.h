@@ -28,7 +28,7 @@ struct ArchiveDescription {
   ExtraFiles extra_files;
   ArchiveKind kind = ArchiveKind::kOther;
   std::string forward_schema;
-  std::optional<detection::RcnnConfig> config;
+  std::optional<detection::DetectionConfig> config;
 };
 
 torch::jit::Module load_archive(const std::string& path, c10::Device device,

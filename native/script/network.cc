@@ -58,6 +58,9 @@ class ScriptNetwork : public detection::RcnnNetwork {
     return {elements[0].toTensor(), elements[1].toTensor()};
   }
 
+  at::Tensor mask_head(const at::Tensor&) override { TORCH_CHECK(false, "no mask branch"); }
+  at::Tensor keypoint_head(const at::Tensor&) override { TORCH_CHECK(false, "no keypoint branch"); }
+
  private:
   bool exact_;
   Module backbone_;

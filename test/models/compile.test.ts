@@ -1,6 +1,6 @@
 // Every backbone and model compiles in LibTorch and gives what its description declares.
 import assert from 'node:assert/strict';
-import type { Binding, NativeModule, NativeTensor } from '../../binding';
+import type { Binding, NativeModule, NativeTensor, RcnnConfig } from '../../binding';
 import { mobileNet, MOBILENET_NAMES, mobileNetFpn, resnetFpn } from '../../lib/backbones';
 import type { Backbone, ResnetName } from '../../lib/backbones';
 import { buildModel, MODEL_NAMES } from '../../lib/models';
@@ -76,7 +76,7 @@ describe('compiling models', () => {
       const [maps, objectness, deltas] = (await module.call('forward', [
         image(64, 96),
       ])) as unknown as [Maps, NativeTensor[], NativeTensor[]];
-      const { anchors, roiHeads } = spec.config;
+      const { anchors, roiHeads } = spec.config as RcnnConfig;
       const sizes = Object.values(maps).map((map) => map.shape.slice(2));
       assert.equal(sizes.length, anchors.sizes.length);
       sizes.forEach((size, level) => {

@@ -1,18 +1,19 @@
 /** torchvision's Faster R-CNN models by name. */
-import type { Backbone } from '../backbones/backbone';
-import { mobileNetFpn } from '../backbones/mobilenet-fpn';
-import { givenOptions, omit } from '../backbones/options';
-import { resnetFpn } from '../backbones/resnet-fpn';
-import type { DetectorSpec } from './detector-spec';
+import type { RcnnConfig } from '../../../binding';
+import type { Backbone } from '../../backbones/backbone';
+import { mobileNetFpn } from '../../backbones/mobilenet-fpn';
+import { givenOptions, omit } from '../../backbones/options';
+import { resnetFpn } from '../../backbones/resnet-fpn';
+import type { DetectorSpec } from '../detector-spec';
 import { fasterRcnn } from './faster-rcnn';
-import { checkKnown } from './faster-rcnn-config';
+import { checkKnown } from '../common/checks';
 import { FASTER_RCNN_SETTINGS } from './faster-rcnn-options';
 import type { FasterRcnnSettings } from './faster-rcnn-options';
-import { backboneTraining, NAMED_MODEL_OPTIONS } from './named-model';
-import type { BackboneTraining, NamedModelOptions } from './named-model';
+import { backboneTraining, COCO_CLASSES, NAMED_MODEL_OPTIONS } from '../named-model';
+import type { BackboneTraining, NamedModelOptions } from '../named-model';
 
-/** Classes of the published COCO weights, the background and the unused numbers included. */
-const COCO_CLASSES = 91;
+/** Options of torchvision's Faster R-CNN models: those of `fasterRcnn` without the backbone, and those of all models. */
+export interface FasterRcnnModelOptions extends NamedModelOptions, FasterRcnnSettings {}
 
 interface Recipe {
   readonly name: string;
@@ -25,7 +26,7 @@ interface Recipe {
   readonly publishedEps?: number;
 }
 
-function build(recipe: Recipe, options: NamedModelOptions): DetectorSpec {
+function build(recipe: Recipe, options: FasterRcnnModelOptions): DetectorSpec<RcnnConfig> {
   const where = recipe.name;
   checkKnown(where, options, [...NAMED_MODEL_OPTIONS, ...FASTER_RCNN_SETTINGS]);
   const training = backboneTraining(where, options, recipe.layers);
@@ -49,7 +50,9 @@ function build(recipe: Recipe, options: NamedModelOptions): DetectorSpec {
  *
  * @throws TorchdetError as {@link fasterRcnn}
  */
-export function fasterrcnnResnet50Fpn(options: NamedModelOptions = {}): DetectorSpec {
+export function fasterrcnnResnet50Fpn(
+  options: FasterRcnnModelOptions = {},
+): DetectorSpec<RcnnConfig> {
   return build(
     {
       name: 'fasterrcnn_resnet50_fpn',
@@ -69,7 +72,9 @@ export function fasterrcnnResnet50Fpn(options: NamedModelOptions = {}): Detector
  *
  * @throws TorchdetError as {@link fasterRcnn}
  */
-export function fasterrcnnResnet50FpnV2(options: NamedModelOptions = {}): DetectorSpec {
+export function fasterrcnnResnet50FpnV2(
+  options: FasterRcnnModelOptions = {},
+): DetectorSpec<RcnnConfig> {
   return build(
     {
       name: 'fasterrcnn_resnet50_fpn_v2',
@@ -85,8 +90,8 @@ export function fasterrcnnResnet50FpnV2(options: NamedModelOptions = {}): Detect
 function mobilenetV3Large(
   name: string,
   settings: FasterRcnnSettings,
-  options: NamedModelOptions,
-): DetectorSpec {
+  options: FasterRcnnModelOptions,
+): DetectorSpec<RcnnConfig> {
   const sizes = [32, 64, 128, 256, 512];
   return build(
     {
@@ -109,7 +114,9 @@ function mobilenetV3Large(
  *
  * @throws TorchdetError as {@link fasterRcnn}
  */
-export function fasterrcnnMobilenetV3LargeFpn(options: NamedModelOptions = {}): DetectorSpec {
+export function fasterrcnnMobilenetV3LargeFpn(
+  options: FasterRcnnModelOptions = {},
+): DetectorSpec<RcnnConfig> {
   return mobilenetV3Large('fasterrcnn_mobilenet_v3_large_fpn', {}, options);
 }
 
@@ -118,7 +125,9 @@ export function fasterrcnnMobilenetV3LargeFpn(options: NamedModelOptions = {}): 
  *
  * @throws TorchdetError as {@link fasterRcnn}
  */
-export function fasterrcnnMobilenetV3Large320Fpn(options: NamedModelOptions = {}): DetectorSpec {
+export function fasterrcnnMobilenetV3Large320Fpn(
+  options: FasterRcnnModelOptions = {},
+): DetectorSpec<RcnnConfig> {
   const settings = {
     minSize: 320,
     maxSize: 640,

@@ -1,19 +1,15 @@
-import type { Backbone } from '../backbones/backbone';
-import { givenOptions } from '../backbones/options';
-import { optionError, rejectUnknownOptions } from '../errors';
-import { checkChoice, checkInteger, checkList, checkOptions } from '../nn/check';
-import type { ModuleSpec } from '../nn/spec';
-import { checkBackbone } from './backbone-levels';
-import type { DetectorSpec } from './detector-spec';
-import {
-  checkCategories,
-  checkKnown,
-  checkNumClasses,
-  fasterRcnnConfig,
-} from './faster-rcnn-config';
+import type { RcnnConfig } from '../../../binding';
+import { givenOptions } from '../../backbones/options';
+import { rejectUnknownOptions } from '../../errors';
+import { checkChoice, checkInteger, checkList, checkOptions } from '../../nn/check';
+import type { ModuleSpec } from '../../nn/spec';
+import { checkBackbone } from '../common/levels';
+import type { DetectorSpec } from '../detector-spec';
+import { checkCategories, checkIsBackbone, checkKnown, checkNumClasses } from '../common/checks';
+import { fasterRcnnConfig } from './faster-rcnn-config';
 import { FASTER_RCNN_SETTINGS } from './faster-rcnn-options';
 import type { BoxHeadOptions, FasterRcnnOptions } from './faster-rcnn-options';
-import { convFcHead, fastRcnnPredictor, rcnnModule, rpnHead, twoMlpHead } from './rcnn-heads';
+import { convFcHead, fastRcnnPredictor, rcnnModule, rpnHead, twoMlpHead } from './heads';
 
 /**
  * Faster R-CNN (https://arxiv.org/abs/1506.01497) on a backbone of one's choice: torchvision's `FasterRCNN`.
@@ -24,14 +20,12 @@ import { convFcHead, fastRcnnPredictor, rcnnModule, rpnHead, twoMlpHead } from '
  * @throws TorchdetError ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN; ERR_BACKBONE_MISMATCH where anchors, RoI levels and the
  * backbone's levels do not fit
  */
-export function fasterRcnn(options: FasterRcnnOptions): DetectorSpec {
+export function fasterRcnn(options: FasterRcnnOptions): DetectorSpec<RcnnConfig> {
   const where = 'fasterRcnn';
   checkKnown(where, options, ['backbone', 'numClasses', ...FASTER_RCNN_SETTINGS]);
   const { backbone, ...settings } = options;
   const { categories } = settings;
-  if (!isBackbone(backbone)) {
-    throw optionError(where, 'backbone', backbone, 'a backbone, such as resnetFpn("resnet50")');
-  }
+  checkIsBackbone(where, backbone);
   const numClasses = checkNumClasses(where, options.numClasses);
   const channels = checkBackbone(where, backbone);
   const config = fasterRcnnConfig(where, backbone, settings);
@@ -52,7 +46,6 @@ export function fasterRcnn(options: FasterRcnnOptions): DetectorSpec {
   });
 
   return {
-    kind: 'rcnn',
     name: `fasterrcnn(${backbone.name})`,
     module,
     config,
@@ -72,14 +65,6 @@ export function fasterRcnn(options: FasterRcnnOptions): DetectorSpec {
       backbone: backbone.description,
     },
   };
-}
-
-function isBackbone(value: unknown): value is Backbone {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    ['module', 'featureNames', 'channels', 'strides'].every((name) => name in value)
-  );
 }
 
 function convDepth(where: string, options: { readonly convDepth?: number }): number {

@@ -1,28 +1,7 @@
-import type { Backbone } from '../backbones/backbone';
-
-/** Anchors of the RPN, per feature level. */
-export interface AnchorOptions {
-  /**
-   * Side of a square anchor in pixels of the resized image. One list per level; a plain list gives each level one size.
-   */
-  readonly sizes: readonly number[] | readonly (readonly number[])[];
-  /** Height / width. One list per level, or one plain list for all. Default [0.5, 1, 2]. */
-  readonly aspectRatios?: readonly number[] | readonly (readonly number[])[];
-}
-
-/** torchvision's MultiScaleRoIAlign. */
-export interface BoxRoiPoolOptions {
-  /** Maps to pool from, in the backbone's order. Default: those of '0', '1', '2', '3' that the backbone has. */
-  readonly featmapNames?: readonly string[];
-  /** One number or [height, width] in cells. Default 7. */
-  readonly outputSize?: number | readonly [height: number, width: number];
-  /** Sampling points per cell and axis; -1: as many as the RoI's size asks for. Default 2. */
-  readonly samplingRatio?: number;
-  /** Side in pixels of the box that belongs to `canonicalLevel`. Default 224. */
-  readonly canonicalScale?: number;
-  /** Default 4. */
-  readonly canonicalLevel?: number;
-}
+import type { Backbone } from '../../backbones/backbone';
+import type { AnchorOptions, RoiPoolOptions } from '../common/levels';
+import { TRANSFORM_SETTINGS } from '../common/transform';
+import type { TransformSettings } from '../common/transform';
 
 /** `twoMlp`: two fully connected layers. `conv`: 3x3 convolutions, then fully connected layers (v2 models). */
 export type BoxHeadOptions =
@@ -45,22 +24,9 @@ export type BoxHeadOptions =
  * torchvision's options of `FasterRCNN` in camelCase, apart from the backbone and the number of classes; defaults are
  * torchvision's.
  */
-export interface FasterRcnnSettings {
+export interface FasterRcnnSettings extends TransformSettings {
   /** Names by label, the background first: as many as `numClasses`. */
   readonly categories?: readonly string[];
-
-  /** Shorter side images are resized to, in pixels; of a list, training draws one and evaluation takes the last. Default 800. */
-  readonly minSize?: number | readonly number[];
-  /** Limit of the longer side in pixels. Default 1333. */
-  readonly maxSize?: number;
-  /** Per channel (RGB, 0..1). Default ImageNet's [0.485, 0.456, 0.406]. */
-  readonly imageMean?: readonly number[];
-  /** Per channel. Default ImageNet's [0.229, 0.224, 0.225]. */
-  readonly imageStd?: readonly number[];
-  /** Batches are padded to a multiple of this. Default 32. */
-  readonly sizeDivisible?: number;
-  /** [width, height] every image is resized to instead of `minSize` and `maxSize`. Default null. */
-  readonly fixedSize?: readonly [width: number, height: number] | null;
 
   /**
    * Default, derived from the backbone: one size per level, 8 times its stride (32 to 512 for strides 4 to 64, as in
@@ -90,7 +56,7 @@ export interface FasterRcnnSettings {
   /** Proposals scoring below are dropped. Default 0. */
   readonly rpnScoreThresh?: number;
 
-  readonly boxRoiPool?: BoxRoiPoolOptions;
+  readonly boxRoiPool?: RoiPoolOptions;
   /** Default `{ kind: 'twoMlp' }`. */
   readonly boxHead?: BoxHeadOptions;
   /** Detections must score above. Default 0.05. */
@@ -118,37 +84,35 @@ export interface FasterRcnnOptions extends FasterRcnnSettings {
   readonly numClasses: number;
 }
 
-const SETTINGS: Readonly<Record<keyof FasterRcnnSettings, true>> = {
-  categories: true,
-  minSize: true,
-  maxSize: true,
-  imageMean: true,
-  imageStd: true,
-  sizeDivisible: true,
-  fixedSize: true,
-  rpnAnchorGenerator: true,
-  rpnHead: true,
-  rpnPreNmsTopNTrain: true,
-  rpnPreNmsTopNTest: true,
-  rpnPostNmsTopNTrain: true,
-  rpnPostNmsTopNTest: true,
-  rpnNmsThresh: true,
-  rpnFgIouThresh: true,
-  rpnBgIouThresh: true,
-  rpnBatchSizePerImage: true,
-  rpnPositiveFraction: true,
-  rpnScoreThresh: true,
-  boxRoiPool: true,
-  boxHead: true,
-  boxScoreThresh: true,
-  boxNmsThresh: true,
-  boxDetectionsPerImg: true,
-  boxFgIouThresh: true,
-  boxBgIouThresh: true,
-  boxBatchSizePerImage: true,
-  boxPositiveFraction: true,
-  bboxRegWeights: true,
-};
+const SETTINGS: Readonly<Record<Exclude<keyof FasterRcnnSettings, keyof TransformSettings>, true>> =
+  {
+    categories: true,
+    rpnAnchorGenerator: true,
+    rpnHead: true,
+    rpnPreNmsTopNTrain: true,
+    rpnPreNmsTopNTest: true,
+    rpnPostNmsTopNTrain: true,
+    rpnPostNmsTopNTest: true,
+    rpnNmsThresh: true,
+    rpnFgIouThresh: true,
+    rpnBgIouThresh: true,
+    rpnBatchSizePerImage: true,
+    rpnPositiveFraction: true,
+    rpnScoreThresh: true,
+    boxRoiPool: true,
+    boxHead: true,
+    boxScoreThresh: true,
+    boxNmsThresh: true,
+    boxDetectionsPerImg: true,
+    boxFgIouThresh: true,
+    boxBgIouThresh: true,
+    boxBatchSizePerImage: true,
+    boxPositiveFraction: true,
+    bboxRegWeights: true,
+  };
 
 /** Names of all settings, for telling a misspelt one. */
-export const FASTER_RCNN_SETTINGS: readonly string[] = Object.keys(SETTINGS);
+export const FASTER_RCNN_SETTINGS: readonly string[] = [
+  ...TRANSFORM_SETTINGS,
+  ...Object.keys(SETTINGS),
+];

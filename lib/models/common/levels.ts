@@ -1,10 +1,33 @@
 /** Anchors and RoI levels: derived from what the backbone declares, or checked against it before anything runs. */
-import type { AnchorConfig, RoiPoolConfig } from '../../binding';
-import type { Backbone } from '../backbones/backbone';
-import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
-import { checkInteger, checkList, checkPositive, checkString } from '../nn/check';
-import { pair } from '../nn/conv';
-import type { AnchorOptions, BoxRoiPoolOptions } from './faster-rcnn-options';
+import type { AnchorConfig, RoiPoolConfig } from '../../../binding';
+import type { Backbone } from '../../backbones/backbone';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../../errors';
+import { checkInteger, checkList, checkPositive, checkString } from '../../nn/check';
+import { pair } from '../../nn/conv';
+
+/** Anchors of a head, per feature level. */
+export interface AnchorOptions {
+  /**
+   * Side of a square anchor in pixels of the resized image. One list per level; a plain list gives each level one size.
+   */
+  readonly sizes: readonly number[] | readonly (readonly number[])[];
+  /** Height / width. One list per level, or one plain list for all. Default [0.5, 1, 2]. */
+  readonly aspectRatios?: readonly number[] | readonly (readonly number[])[];
+}
+
+/** torchvision's MultiScaleRoIAlign. */
+export interface RoiPoolOptions {
+  /** Maps to pool from, in the backbone's order. Default: those of '0', '1', '2', '3' that the backbone has. */
+  readonly featmapNames?: readonly string[];
+  /** One number or [height, width] in cells. Default 7. */
+  readonly outputSize?: number | readonly [height: number, width: number];
+  /** Sampling points per cell and axis; -1: as many as the RoI's size asks for. Default 2. */
+  readonly samplingRatio?: number;
+  /** Side in pixels of the box that belongs to `canonicalLevel`. Default 224. */
+  readonly canonicalScale?: number;
+  /** Default 4. */
+  readonly canonicalLevel?: number;
+}
 
 const ASPECT_RATIOS = [0.5, 1, 2];
 const SINGLE_LEVEL_SIZES = [32, 64, 128, 256, 512];
@@ -66,11 +89,12 @@ function perLevel(
  */
 export function anchorConfig(
   where: string,
+  option: string,
   backbone: Backbone,
   options: AnchorOptions | undefined,
 ): AnchorConfig {
   const levels = backbone.featureNames.length;
-  const place = `${where}: rpnAnchorGenerator`;
+  const place = `${where}: ${option}`;
   if (options) rejectUnknownOptions(place, options, ['sizes', 'aspectRatios']);
   const derived = levels === 1 ? [SINGLE_LEVEL_SIZES] : backbone.strides.map((s) => [8 * s]);
   const sizes = perLevel(place, 'sizes', options?.sizes ?? derived, (list) =>
@@ -103,10 +127,12 @@ export function anchorConfig(
  */
 export function roiPoolConfig(
   where: string,
+  option: string,
   backbone: Backbone,
-  options: BoxRoiPoolOptions,
+  options: RoiPoolOptions,
+  defaults: { readonly outputSize: number } = { outputSize: 7 },
 ): RoiPoolConfig {
-  const place = `${where}: boxRoiPool`;
+  const place = `${where}: ${option}`;
   rejectUnknownOptions(place, options, [
     ...['featmapNames', 'outputSize', 'samplingRatio', 'canonicalScale', 'canonicalLevel'],
   ]);
@@ -122,10 +148,11 @@ export function roiPoolConfig(
   return {
     featmapNames,
     strides,
-    outputSize: pair(place, 'outputSize', options.outputSize ?? 7, 1),
+    outputSize: pair(place, 'outputSize', options.outputSize ?? defaults.outputSize, 1),
     samplingRatio,
     canonicalScale: checkInteger(place, 'canonicalScale', options.canonicalScale ?? 224, 1),
     canonicalLevel: checkInteger(place, 'canonicalLevel', options.canonicalLevel ?? 4, 0),
+    missingLevels: 'nearest',
   };
 }
 

@@ -1,15 +1,15 @@
 /** The heads of Faster R-CNN, with torchvision's names and initial values. */
-import { relu } from '../nn/activation';
-import { convNormActivation } from '../nn/blocks';
-import { sequential } from '../nn/containers';
-import { conv2d } from '../nn/conv';
-import { kaimingNormal, normal, zeros } from '../nn/init';
-import { linear } from '../nn/linear';
-import { module } from '../nn/module';
-import { batchNorm2d } from '../nn/norm';
-import { flatten } from '../nn/pooling';
-import { defineMethod, tensorForward } from '../nn/source';
-import type { ModuleSpec } from '../nn/spec';
+import { relu } from '../../nn/activation';
+import { convNormActivation } from '../../nn/blocks';
+import { sequential } from '../../nn/containers';
+import { conv2d } from '../../nn/conv';
+import { kaimingNormal, normal, zeros } from '../../nn/init';
+import { linear } from '../../nn/linear';
+import { module } from '../../nn/module';
+import { batchNorm2d } from '../../nn/norm';
+import { flatten } from '../../nn/pooling';
+import { defineMethod, tensorForward } from '../../nn/source';
+import type { ModuleSpec } from '../../nn/spec';
 
 /** torchvision's RPNHead: per level, 3x3 convolutions, then objectness (A) and box deltas (4A) by 1x1 convolutions. */
 export function rpnHead(channels: number, anchorsPerCell: number, convDepth: number): ModuleSpec {
