@@ -33,6 +33,11 @@ export interface PretrainedHint {
   readonly from: string;
   /** Prefix in the backbone's module, for example `body.`. */
   readonly to: string;
+  /**
+   * Where the backbone takes the classifier apart: [prefix after `from`, prefix after `to`], for example
+   * ['24.', 'extra.0.1.'] of SSD's VGG. What none of them fits is left out. Default: all keeps its name.
+   */
+  readonly moved?: readonly (readonly [from: string, to: string])[];
 }
 
 /** JSON-able. `builder` is the function's name, or `custom` for a backbone of one's own. */

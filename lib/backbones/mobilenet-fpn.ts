@@ -8,8 +8,8 @@ import { defineMethod } from '../nn/source';
 import type { Backbone } from './backbone';
 import { bodyWithPyramid, EXTRA_BLOCKS } from './feature-pyramid';
 import type { ExtraBlocks } from './feature-pyramid';
-import { MOBILENETS } from './mobilenet';
-import type { Feature, MobileNetName } from './mobilenet';
+import { MOBILENETS, stagesFromHead, stageStarts } from './mobilenet';
+import type { MobileNetName } from './mobilenet';
 import { checkLevels, givenOptions, lookUp } from './options';
 import { freezeGroups } from './trainable';
 
@@ -66,10 +66,7 @@ function describeBody(
     0,
     starts.length,
   );
-  // From the last stage, which starts at the last feature, to the stem; each ends where the next begins.
-  const groups = starts
-    .map((start, i) => features.slice(start, starts[i + 1]).map((_, k) => `${start + k}`))
-    .reverse();
+  const groups = stagesFromHead(features).map((stage) => stage.map((i) => `${i}`));
   const children = features.map((feature, i) => [`${i}`, feature.module] as const);
   return {
     where,
@@ -79,12 +76,6 @@ function describeBody(
     ...freezeGroups(children, groups, trainable),
     outChannels: checkInteger(where, 'outChannels', options.outChannels ?? 256, 1),
   };
-}
-
-/** Indices of the stem, of the blocks with stride 2, and of the last convolution. */
-function stageStarts(features: readonly Feature[]): readonly number[] {
-  const strided = features.flatMap((feature, i) => (feature.downsamples ? [i] : []));
-  return [0, ...strided, features.length - 1];
 }
 
 /**

@@ -7,7 +7,7 @@ import { kaimingNormal, zeros } from '../nn/init';
 import { module } from '../nn/module';
 import { tensorForward } from '../nn/source';
 import type { NormLayer } from '../nn/norm';
-import type { ModuleSpec } from '../nn/spec';
+import type { Initializer, ModuleSpec } from '../nn/spec';
 
 /** One entry of `features`: the stem, an inverted residual, or the last 1x1 convolution. */
 export interface Feature {
@@ -17,6 +17,18 @@ export interface Feature {
   readonly stride: number;
   /** An inverted residual with stride 2, where a stage begins. */
   readonly downsamples: boolean;
+  /** MobileNetV3: channels inside an inverted residual, between expansion and projection; else those that come out. */
+  readonly expanded: number;
+}
+
+/** How a network may differ from the published one. */
+export interface MobileNetVariant {
+  /** MobileNetV3: factor of all channels, which stay multiples of 8. Default 1. */
+  readonly widthMult?: number;
+  /** MobileNetV3: half the channels from the last stage with stride 2 on. Default false. */
+  readonly reducedTail?: boolean;
+  /** First weights of all convolutions. Default torchvision's for a classifier, Kaiming normal by fan out. */
+  readonly weightInit?: Initializer;
 }
 
 const init = { weightInit: kaimingNormal({ mode: 'fanOut' }), biasInit: zeros };
@@ -38,6 +50,7 @@ class FeatureList {
     stride: number,
     kind: 'conv' | 'block',
     make: (inC: number) => ModuleSpec,
+    expanded = outChannels,
   ): void {
     const spec = make(this.channels);
     this.channels = outChannels;
@@ -47,6 +60,7 @@ class FeatureList {
       channels: outChannels,
       stride: this.stride,
       downsamples: kind === 'block' && stride > 1,
+      expanded,
     });
   }
 }
@@ -137,14 +151,34 @@ const V3_SMALL: readonly V3Block[] = [
   [5, 576, 96, true, 'hardswish', 1],
 ];
 
-function mobilenetV3(blocks: readonly V3Block[], norm: NormLayer): readonly Feature[] {
+/** Half the channels from the last stage with stride 2 on; its first block is still expanded from full ones. */
+function withReducedTail(blocks: readonly V3Block[]): readonly V3Block[] {
+  const tail = blocks.map((block) => block[5]).lastIndexOf(2);
+  return blocks.map(([kernelSize, expanded, outC, ...rest], i) => [
+    kernelSize,
+    i > tail ? expanded / 2 : expanded,
+    i >= tail ? outC / 2 : outC,
+    ...rest,
+  ]);
+}
+
+function mobilenetV3(
+  published: readonly V3Block[],
+  norm: NormLayer,
+  { widthMult = 1, reducedTail = false, weightInit = init.weightInit }: MobileNetVariant = {},
+): readonly Feature[] {
+  const widen = (channels: number): number => multipleOf8(channels * widthMult);
+  const blocks = reducedTail ? withReducedTail(published) : published;
   const list = new FeatureList();
-  const ends = { norm, activation: hardswish, ...init };
-  list.add(16, 2, 'conv', (inC) => convNormActivation(inC, 16, { stride: 2, ...ends }));
-  for (const [kernelSize, expanded, outC, squeeze, activationName, stride] of blocks) {
+  const inits = { weightInit, biasInit: init.biasInit };
+  const ends = { norm, activation: hardswish, ...inits };
+  const first = widen(16);
+  list.add(first, 2, 'conv', (inC) => convNormActivation(inC, first, { stride: 2, ...ends }));
+  for (const [kernelSize, fullExpanded, fullOut, squeeze, activationName, stride] of blocks) {
+    const [expanded, outC] = [widen(fullExpanded), widen(fullOut)];
     const activation = activationName === 'relu' ? relu : hardswish;
-    const common = { norm, activation, ...init };
-    list.add(outC, stride, 'block', (inC) => {
+    const common = { norm, activation, ...inits };
+    const make = (inC: number): ModuleSpec => {
       const layers: ModuleSpec[] = [];
       if (expanded !== inC) {
         layers.push(convNormActivation(inC, expanded, { kernelSize: 1, ...common }));
@@ -153,22 +187,45 @@ function mobilenetV3(blocks: readonly V3Block[], norm: NormLayer): readonly Feat
         convNormActivation(expanded, expanded, { kernelSize, stride, groups: expanded, ...common }),
       );
       if (squeeze)
-        layers.push(squeezeExcitation(expanded, multipleOf8(Math.floor(expanded / 4)), init));
+        layers.push(squeezeExcitation(expanded, multipleOf8(Math.floor(expanded / 4)), inits));
       layers.push(
         convNormActivation(expanded, outC, { kernelSize: 1, ...common, activation: null }),
       );
       return invertedResidual('block', layers, stride === 1 && inC === outC);
-    });
+    };
+    list.add(outC, stride, 'block', make, expanded);
   }
-  const last = (blocks[blocks.length - 1]?.[2] ?? 0) * 6;
+  const last = widen(blocks[blocks.length - 1]?.[2] ?? 0) * 6;
   list.add(last, 1, 'conv', (inC) => convNormActivation(inC, last, { kernelSize: 1, ...ends }));
   return list.features;
 }
 
+/** Indices of the stem, of the blocks with stride 2, and of the last convolution. */
+export function stageStarts(features: readonly Feature[]): readonly number[] {
+  const strided = features.flatMap((feature, i) => (feature.downsamples ? [i] : []));
+  return [0, ...strided, features.length - 1];
+}
+
+/** The indices of each stage's features, from the last stage to the stem; a stage ends where the next begins. */
+export function stagesFromHead(features: readonly Feature[]): readonly (readonly number[])[] {
+  const starts = stageStarts(features);
+  return starts
+    .map((start, i) => features.slice(start, starts[i + 1]).map((_, k) => start + k))
+    .reverse();
+}
+
+/** The networks that have a reduced tail and a width. */
+export const MOBILENETS_V3 = {
+  mobilenet_v3_large: (norm: NormLayer, variant?: MobileNetVariant) =>
+    mobilenetV3(V3_LARGE, norm, variant),
+  mobilenet_v3_small: (norm: NormLayer, variant?: MobileNetVariant) =>
+    mobilenetV3(V3_SMALL, norm, variant),
+} as const;
+
 export const MOBILENETS = {
-  mobilenet_v2: mobilenetV2,
-  mobilenet_v3_large: (norm: NormLayer) => mobilenetV3(V3_LARGE, norm),
-  mobilenet_v3_small: (norm: NormLayer) => mobilenetV3(V3_SMALL, norm),
+  mobilenet_v2: (norm: NormLayer) => mobilenetV2(norm),
+  ...MOBILENETS_V3,
 } as const;
 
 export type MobileNetName = keyof typeof MOBILENETS;
+export type MobileNetV3Name = keyof typeof MOBILENETS_V3;

@@ -87,15 +87,18 @@ export async function loadBackboneWeights(
   spec: DetectorSpec,
   checkpoint: Checkpoint,
 ): Promise<string[]> {
-  const prefix = spec.pretrainedBackbone?.to;
-  if (prefix === undefined) {
+  const hint = spec.pretrainedBackbone;
+  if (hint === undefined) {
     throw new TorchdetError(
       'ERR_STATE_DICT',
       `${spec.name}: this backbone does not say where classification weights would go (Backbone.pretrained).`,
     );
   }
-  const entries = (await module.names()).filter(({ name }) => name.startsWith(prefix));
+  const parts = hint.moved?.map(([, to]) => hint.to + to) ?? [hint.to];
+  const entries = (await module.names()).filter(({ name }) =>
+    parts.some((part) => name.startsWith(part)),
+  );
   const names = new Set(entries.map(({ name }) => name));
-  const state = backboneState(checkpoint, (name) => names.has(name), prefix);
+  const state = backboneState(checkpoint, (name) => names.has(name), hint.to, hint.moved);
   return copyIn(module, binding, entries, state, true);
 }

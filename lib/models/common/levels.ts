@@ -33,30 +33,43 @@ const ASPECT_RATIOS = [0.5, 1, 2];
 const SINGLE_LEVEL_SIZES = [32, 64, 128, 256, 512];
 const ROI_LEVELS = ['0', '1', '2', '3'];
 
-function mismatch(message: string): TorchdetError {
+/** ERR_BACKBONE_MISMATCH. */
+export function mismatch(message: string): TorchdetError {
   return new TorchdetError('ERR_BACKBONE_MISMATCH', message);
 }
 
-function levelsOf(backbone: Backbone): string {
+/** The backbone's levels in words, for messages. */
+export function levelsOf(backbone: Backbone): string {
   const { featureNames, strides, name } = backbone;
   const levels = featureNames.map((feature, i) => `"${feature}" (stride ${strides[i] ?? 0})`);
   return `backbone ${name} has ${featureNames.length} feature level${levels.length === 1 ? '' : 's'}: ${levels.join(', ')}`;
 }
 
 /**
- * A backbone whose lists do not fit each other, or whose maps differ in channels, serves no head.
+ * A backbone whose lists do not fit each other serves no head.
  *
  * @throws TorchdetError ERR_BACKBONE_MISMATCH
  */
-export function checkBackbone(where: string, backbone: Backbone): number {
+export function checkLevelLists(where: string, backbone: Backbone): void {
   const { channels, featureNames, name, strides } = backbone;
   if (channels.length !== featureNames.length || strides.length !== featureNames.length) {
     throw mismatch(
       `${where}: backbone ${name} declares ${featureNames.length} feature names, ${channels.length} channels and ${strides.length} strides; there must be one of each per level.`,
     );
   }
-  const [first] = channels;
-  if (first === undefined) throw mismatch(`${where}: backbone ${name} declares no feature level.`);
+  if (channels.length > 0) return;
+  throw mismatch(`${where}: backbone ${name} declares no feature level.`);
+}
+
+/**
+ * The same, and that all maps have as many channels, for heads that the levels share.
+ *
+ * @throws TorchdetError ERR_BACKBONE_MISMATCH
+ */
+export function checkBackbone(where: string, backbone: Backbone): number {
+  checkLevelLists(where, backbone);
+  const { channels, featureNames, name } = backbone;
+  const first = channels[0] ?? 0;
   const different = channels.findIndex((count) => count !== first);
   if (different >= 0) {
     throw mismatch(
