@@ -1,0 +1,172 @@
+// Registers the pieces of the detection code as operators of the namespace torchdet, when the
+// library that holds this file is loaded, so that they can be called by name one by one: from
+// JavaScript and from scripts. They are made of ATen operations and torchvision's operators.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Generator.h>
+#include <ATen/ops/nonzero.h>
+#include <torch/library.h>
+
+#include <tuple>
+
+#include "anchors.h"
+#include "box_coder.h"
+#include "box_iou.h"
+#include "matcher.h"
+#include "roi_pool.h"
+#include "sampler.h"
+
+namespace torchdet::detection {
+namespace {
+
+using Lists = std::vector<std::vector<double>>;
+
+at::Tensor convert_named(const at::Tensor& boxes, std::string_view from, std::string_view to) {
+  return convert_boxes(boxes, box_format(from), box_format(to));
+}
+
+at::Tensor clip_to(const at::Tensor& boxes, int64_t height, int64_t width) {
+  return clip_boxes(boxes, {height, width});
+}
+
+at::Tensor large_indices(const at::Tensor& boxes, double min_side) {
+  return at::nonzero(large_enough(boxes, min_side)).squeeze(1);
+}
+
+at::Tensor cells_of(std::vector<double> sizes, std::vector<double> aspect_ratios) {
+  return cell_anchors(sizes, aspect_ratios);
+}
+
+at::Tensor anchors_of(Lists sizes, Lists aspect_ratios, std::vector<int64_t> grid_heights,
+                      std::vector<int64_t> grid_widths, int64_t height, int64_t width) {
+  std::vector<ImageSize> grids;
+  for (size_t level = 0; level < grid_heights.size(); ++level)
+    grids.push_back({grid_heights[level], grid_widths.at(level)});
+  return AnchorGenerator({std::move(sizes), std::move(aspect_ratios)})
+      .grid_anchors(grids, {height, width}, at::kCPU);
+}
+
+BoxCoder coder_of(const std::vector<double>& weights) {
+  TORCH_CHECK(weights.size() == 4, "a box coder has 4 weights, got ", weights.size());
+  return BoxCoder({weights[0], weights[1], weights[2], weights[3]});
+}
+
+at::Tensor encode(const at::Tensor& targets, const at::Tensor& boxes, std::vector<double> weights) {
+  return coder_of(weights).encode(targets, boxes);
+}
+
+at::Tensor decode(const at::Tensor& deltas, const at::Tensor& boxes, std::vector<double> weights) {
+  return coder_of(weights).decode(deltas, boxes);
+}
+
+std::vector<double> scales_of(const std::vector<double>& strides) {
+  std::vector<double> scales;
+  for (const double stride : strides) scales.push_back(1 / stride);
+  return scales;
+}
+
+at::Tensor levels_of(const at::Tensor& boxes, std::vector<double> strides, double canonical_scale,
+                     double canonical_level) {
+  RoiPoolConfig config;
+  config.canonical_scale = canonical_scale;
+  config.canonical_level = canonical_level;
+  return assign_levels(boxes, scales_of(strides), config);
+}
+
+at::Tensor pool(std::vector<at::Tensor> maps, std::vector<at::Tensor> boxes,
+                std::vector<double> strides, int64_t pooled_height, int64_t pooled_width,
+                int64_t sampling_ratio, double canonical_scale, double canonical_level) {
+  RoiPoolConfig config;
+  config.output_size = {pooled_height, pooled_width};
+  config.sampling_ratio = sampling_ratio;
+  config.canonical_scale = canonical_scale;
+  config.canonical_level = canonical_level;
+  return pool_rois({std::move(maps), scales_of(strides)}, boxes, config);
+}
+
+LowQuality restore(bool allow_low_quality_matches) {
+  return allow_low_quality_matches ? LowQuality::kRestoreTies : LowQuality::kIgnore;
+}
+
+at::Tensor match_by_boxes(const at::Tensor& ground_truth, const at::Tensor& anchors,
+                          double high_threshold, double low_threshold,
+                          bool allow_low_quality_matches) {
+  return match_boxes(ground_truth, anchors,
+                     {high_threshold, low_threshold, restore(allow_low_quality_matches)});
+}
+
+at::Tensor match_by_quality(const at::Tensor& quality, double high_threshold, double low_threshold,
+                            bool allow_low_quality_matches) {
+  return match_quality(quality,
+                       {high_threshold, low_threshold, restore(allow_low_quality_matches)});
+}
+
+at::Tensor match_default_boxes(const at::Tensor& ground_truth, const at::Tensor& default_boxes,
+                               double threshold) {
+  return match_boxes(ground_truth, default_boxes, {threshold, threshold, LowQuality::kForceBest});
+}
+
+at::Tensor match_default_quality(const at::Tensor& quality, double threshold) {
+  return match_quality(quality, {threshold, threshold, LowQuality::kForceBest});
+}
+
+// One generator for all images, as one seeded call of torchvision's sampler has.
+std::tuple<std::vector<at::Tensor>, std::vector<at::Tensor>> sample_images(
+    std::vector<at::Tensor> labels, int64_t batch_size, double positive_fraction, int64_t seed) {
+  const at::Generator generator =
+      at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(seed));
+  std::tuple<std::vector<at::Tensor>, std::vector<at::Tensor>> samples;
+  for (const at::Tensor& image : labels) {
+    Sample sample = sample_balanced(image, {batch_size, positive_fraction}, generator);
+    std::get<0>(samples).push_back(std::move(sample.positive));
+    std::get<1>(samples).push_back(std::move(sample.negative));
+  }
+  return samples;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(torchdet, m) {
+  m.def("box_area(Tensor boxes) -> Tensor", TORCH_FN(box_area));
+  m.def("box_iou(Tensor boxes1, Tensor boxes2) -> Tensor", TORCH_FN(box_iou));
+  m.def("generalized_box_iou(Tensor boxes1, Tensor boxes2) -> Tensor",
+        TORCH_FN(generalized_box_iou));
+  m.def("generalized_box_iou_loss(Tensor boxes1, Tensor boxes2, float eps=1e-7) -> Tensor",
+        TORCH_FN(generalized_box_iou_loss));
+  m.def("box_convert(Tensor boxes, str from_format, str to_format) -> Tensor",
+        TORCH_FN(convert_named));
+  m.def("clip_boxes(Tensor boxes, int height, int width) -> Tensor", TORCH_FN(clip_to));
+  m.def("large_boxes(Tensor boxes, float min_side) -> Tensor", TORCH_FN(large_indices));
+  m.def("cell_anchors(float[] sizes, float[] aspect_ratios) -> Tensor", TORCH_FN(cells_of));
+  m.def(
+      "grid_anchors(float[][] sizes, float[][] aspect_ratios, int[] grid_heights, int[] "
+      "grid_widths, int height, int width) -> Tensor",
+      TORCH_FN(anchors_of));
+  m.def("encode_boxes(Tensor targets, Tensor boxes, float[] weights) -> Tensor", TORCH_FN(encode));
+  m.def("decode_boxes(Tensor deltas, Tensor boxes, float[] weights) -> Tensor", TORCH_FN(decode));
+  m.def(
+      "assign_levels(Tensor boxes, float[] strides, float canonical_scale, float canonical_level) "
+      "-> Tensor",
+      TORCH_FN(levels_of));
+  m.def(
+      "pool_rois(Tensor[] maps, Tensor[] boxes, float[] strides, int pooled_height, int "
+      "pooled_width, int sampling_ratio, float canonical_scale, float canonical_level) -> Tensor",
+      TORCH_FN(pool));
+  m.def(
+      "match_boxes(Tensor ground_truth, Tensor anchors, float high_threshold, float "
+      "low_threshold, bool allow_low_quality_matches) -> Tensor",
+      TORCH_FN(match_by_boxes));
+  m.def(
+      "match_quality(Tensor quality, float high_threshold, float low_threshold, bool "
+      "allow_low_quality_matches) -> Tensor",
+      TORCH_FN(match_by_quality));
+  m.def("match_default_boxes(Tensor ground_truth, Tensor default_boxes, float threshold) -> Tensor",
+        TORCH_FN(match_default_boxes));
+  m.def("match_default_quality(Tensor quality, float threshold) -> Tensor",
+        TORCH_FN(match_default_quality));
+  m.def(
+      "sample_balanced(Tensor[] labels, int batch_size, float positive_fraction, int seed) -> "
+      "(Tensor[], Tensor[])",
+      TORCH_FN(sample_images));
+}
+
+}  // namespace torchdet::detection
