@@ -6,6 +6,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/log2.h>
 #include <ATen/ops/sqrt.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -42,6 +43,14 @@ int64_t pyramid_level(double scale) {
   return static_cast<int64_t>(-std::log2(static_cast<float>(scale)));
 }
 
+// Each stride twice the one before: levels and maps have the same index.
+bool consecutive(const std::vector<double>& scales) {
+  for (size_t i = 1; i < scales.size(); ++i) {
+    if (pyramid_level(scales[i]) != pyramid_level(scales[i - 1]) + 1) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& config,
@@ -73,6 +82,19 @@ at::Tensor assign_levels(const at::Tensor& boxes, const std::vector<double>& sca
   return level.clamp(first, pyramid_level(scales.back())).to(at::kLong).sub_(first);
 }
 
+at::Tensor nearest_maps(const at::Tensor& levels, const std::vector<double>& scales) {
+  const int64_t first = pyramid_level(scales.front());
+  at::Tensor maps = at::zeros_like(levels);
+  int64_t finest = 0;
+  for (size_t i = 1; i < scales.size(); ++i) {
+    const int64_t level = pyramid_level(scales[i]) - first;
+    if (level <= finest) continue;
+    maps.masked_fill_(levels.ge(level), static_cast<int64_t>(i));
+    finest = level;
+  }
+  return maps;
+}
+
 at::Tensor pool_rois(const PoolMaps& maps, const std::vector<at::Tensor>& boxes,
                      const RoiPoolConfig& config) {
   const auto [height, width] = config.output_size;
@@ -81,12 +103,16 @@ at::Tensor pool_rois(const PoolMaps& maps, const std::vector<at::Tensor>& boxes,
     return ops::roi_align(maps.maps[0], rois, maps.scales[0], height, width, config.sampling_ratio,
                           /*aligned=*/false);
   }
-  const at::Tensor levels = assign_levels(rois.narrow(1, 1, 4), maps.scales, config);
+  at::Tensor levels = assign_levels(rois.narrow(1, 1, 4), maps.scales, config);
+  if (config.missing_levels == MissingLevels::kNearest && !consecutive(maps.scales)) {
+    levels = nearest_maps(levels, maps.scales);
+  }
   const auto last_map = static_cast<int64_t>(maps.maps.size()) - 1;
   const at::Tensor pooled =
       ops::multiscale_roi_align(maps.maps, rois, levels.clamp_max(last_map), maps.scales, height,
                                 width, config.sampling_ratio);
-  if (pyramid_level(maps.scales.back()) - pyramid_level(maps.scales.front()) <= last_map) {
+  if (config.missing_levels == MissingLevels::kNearest ||
+      pyramid_level(maps.scales.back()) - pyramid_level(maps.scales.front()) <= last_map) {
     return pooled;
   }
   return pooled.masked_fill(levels.gt(last_map).view({-1, 1, 1, 1}), 0);

@@ -29,8 +29,13 @@ PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& conf
 at::Tensor assign_levels(const at::Tensor& boxes, const std::vector<double>& scales,
                          const RoiPoolConfig& config);
 
-// One N_i x 4 tensor of boxes per image to (sum of N_i) x C x h x w, image by image. Boxes beyond
-// the last map give zeros, as in torchvision.
+// Map of each level of assign_levels, where strides may leave levels out: the map of the next finer
+// stride there is, and the first of maps with one stride.
+at::Tensor nearest_maps(const at::Tensor& levels, const std::vector<double>& scales);
+
+// One N_i x 4 tensor of boxes per image to (sum of N_i) x C x h x w, image by image. Where strides
+// leave a level out, config.missing_levels decides: nearest_maps, or as torchvision, which takes
+// the level for the map's index and gives zeros beyond the last map.
 at::Tensor pool_rois(const PoolMaps& maps, const std::vector<at::Tensor>& boxes,
                      const RoiPoolConfig& config);
 

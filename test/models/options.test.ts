@@ -176,7 +176,11 @@ describe('options of fasterRcnn', () => {
         'level 1 has 6',
       ],
       [{ boxRoiPool: { featmapNames: ['0', '5'] } }, '"5"', '"2" (stride 32)'],
-      [{ boxRoiPool: { featmapNames: ['0', '2'] } }, 'strides 8, 32', 'there are 3', '2 maps'],
+      [
+        { backbone: { ...backbone, strides: [16, 8, 32, 64] } },
+        '"1" has stride 8',
+        '"0" before it 16',
+      ],
       [{ backbone: { ...backbone, strides: [8, 16] } }, '4 feature names', '2 strides'],
       [{ backbone: { ...backbone, channels: [256, 256, 128, 256] } }, '256', '128 at level "2"'],
       [{ backbone: { ...backbone, strides: [8, 12, 32, 64] } }, 'stride 12', 'powers of two'],

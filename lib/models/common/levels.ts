@@ -2,7 +2,7 @@
 import type { AnchorConfig, RoiPoolConfig } from '../../../binding';
 import type { Backbone } from '../../backbones/backbone';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../../errors';
-import { checkInteger, checkList, checkPositive, checkString } from '../../nn/check';
+import { checkChoice, checkInteger, checkList, checkPositive, checkString } from '../../nn/check';
 import { pair } from '../../nn/conv';
 
 /** Anchors of a head, per feature level. */
@@ -27,7 +27,16 @@ export interface RoiPoolOptions {
   readonly canonicalScale?: number;
   /** Default 4. */
   readonly canonicalLevel?: number;
+  /**
+   * What a RoI gets whose pyramid level has no map, as strides leave one out (4 and 16, say). `nearest`, the default: it is
+   * pooled from the next finer map. `zeros`: as torchvision, which takes the level, counted from the first map's, for the
+   * map's index: that may be a coarser map, and gives zeros beyond the last; for weights trained that way. No difference where
+   * each stride is twice the one before.
+   */
+  readonly missingLevels?: MissingLevels;
 }
+
+export type MissingLevels = RoiPoolConfig['missingLevels'];
 
 const ASPECT_RATIOS = [0.5, 1, 2];
 const SINGLE_LEVEL_SIZES = [32, 64, 128, 256, 512];
@@ -148,6 +157,7 @@ export function roiPoolConfig(
   const place = `${where}: ${option}`;
   rejectUnknownOptions(place, options, [
     ...['featmapNames', 'outputSize', 'samplingRatio', 'canonicalScale', 'canonicalLevel'],
+    'missingLevels',
   ]);
   const featmapNames = roiLevels(place, backbone, options.featmapNames);
   const strides = featmapNames.map(
@@ -165,7 +175,10 @@ export function roiPoolConfig(
     samplingRatio,
     canonicalScale: checkInteger(place, 'canonicalScale', options.canonicalScale ?? 224, 1),
     canonicalLevel: checkInteger(place, 'canonicalLevel', options.canonicalLevel ?? 4, 0),
-    missingLevels: 'nearest',
+    missingLevels: checkChoice(place, 'missingLevels', options.missingLevels ?? 'nearest', [
+      'nearest',
+      'zeros',
+    ]),
   };
 }
 
@@ -197,24 +210,60 @@ function roiLevels(
   return chosen;
 }
 
-/** RoIs go to level log2(size) between those of the first and the last stride: each must have a map. */
+/** RoIs go to level log2(size), counted from the first stride's: each stride a power of two, finest first. */
 function checkRoiStrides(
   place: string,
   names: readonly string[],
   strides: readonly number[],
 ): void {
-  const levels = strides.map((stride) => Math.log2(stride));
-  const odd = levels.findIndex((level) => !Number.isInteger(level));
-  if (odd >= 0) {
-    throw mismatch(
-      `${place}: level "${names[odd] ?? ''}" has stride ${strides[odd] ?? 0}; RoIs are assigned by powers of two.`,
-    );
+  strides.forEach((stride, i) => {
+    const level = `level "${names[i] ?? ''}" has stride ${stride}`;
+    if (!Number.isInteger(Math.log2(stride))) {
+      throw mismatch(`${place}: ${level}; RoIs are assigned by powers of two.`);
+    }
+    const before = strides[i - 1] ?? 0;
+    if (stride < before) {
+      throw mismatch(
+        `${place}: ${level} and "${names[i - 1] ?? ''}" before it ${before}; RoIs want the finest level first.`,
+      );
+    }
+  });
+}
+
+/**
+ * What a builder has to say of a RoI pooling whose strides leave levels out: one message naming them, or none.
+ *
+ * @param option name of the pooling's option, for the message
+ */
+export function missingLevelWarnings(
+  where: string,
+  option: string,
+  config: RoiPoolConfig,
+): readonly string[] {
+  const { strides, missingLevels } = config;
+  const [first = 1] = strides;
+  const last = strides[strides.length - 1] ?? first;
+  const missing: number[] = [];
+  for (let stride = first; stride < last; stride *= 2) {
+    if (!strides.includes(stride)) missing.push(stride);
   }
-  const first = levels[0] ?? 0;
-  const last = levels[levels.length - 1] ?? 0;
-  if (last - first + 1 > levels.length) {
-    throw mismatch(
-      `${place}: strides ${strides.join(', ')} leave out a level: from ${2 ** first} to ${2 ** last} there are ${last - first + 1}, but ${names.length} maps are pooled from.`,
-    );
+  if (missing.length === 0) return [];
+  const fate = missing.map((stride) => {
+    if (missingLevels === 'nearest') {
+      return `RoIs of stride ${stride} are pooled from stride ${nextFiner(strides, stride)}`;
+    }
+    // What torchvision reads there: the map at the level's index.
+    const taken = strides[Math.log2(stride / first)];
+    return `RoIs of stride ${stride} are ${taken === undefined ? 'zeros' : `pooled from stride ${taken}`}`;
+  });
+  if (missingLevels === 'zeros' && strides[Math.log2(last / first)] === undefined) {
+    fate.push(`RoIs of stride ${last} are zeros`);
   }
+  return [
+    `${where}: ${option} pools from strides ${strides.join(', ')}, which leave out ${missing.join(', ')}: ${fate.join('; ')} (missingLevels "${missingLevels}").`,
+  ];
+}
+
+function nextFiner(strides: readonly number[], stride: number): number {
+  return Math.max(...strides.filter((candidate) => candidate < stride));
 }

@@ -3,7 +3,7 @@ import { givenOptions } from '../../backbones/options';
 import { rejectUnknownOptions } from '../../errors';
 import { checkChoice, checkInteger, checkList, checkOptions } from '../../nn/check';
 import type { ModuleSpec } from '../../nn/spec';
-import { checkBackbone } from '../common/levels';
+import { checkBackbone, missingLevelWarnings } from '../common/levels';
 import type { DetectorSpec } from '../detector-spec';
 import { checkCategories, checkIsBackbone, checkKnown, checkNumClasses } from '../common/checks';
 import { fasterRcnnConfig } from './faster-rcnn-config';
@@ -58,7 +58,7 @@ export function fasterRcnn(options: FasterRcnnOptions): DetectorSpec<RcnnConfig>
     ...(backbone.pretrained && {
       pretrainedBackbone: { ...backbone.pretrained, to: `backbone.${backbone.pretrained.to}` },
     }),
-    warnings: [],
+    warnings: missingLevelWarnings(where, 'boxRoiPool', config.roiHeads.boxRoiPool),
     description: {
       builder: 'fasterRcnn',
       options: givenOptions(settings),
