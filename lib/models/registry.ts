@@ -14,6 +14,8 @@ interface ModelEntry {
   // Each model checks the options it is given: what they may be is in its own builder's type.
   readonly build: (options: never) => DetectorSpec;
   readonly description: string;
+  /** Where no published weights say it: as {@link ModelInfo.gigaFlops}, measured by test/oracle/models.py. */
+  readonly gigaFlops?: number;
 }
 
 /** One entry per model: the name is torchvision's where it has one. */
@@ -25,6 +27,7 @@ const MODELS = {
       return personDetector();
     },
     description: 'Faster R-CNN, MobileNetV2 and FPN: people; weights ship with the package',
+    gigaFlops: 1.5,
   },
   fasterrcnn_resnet50_fpn: {
     build: fasterrcnnResnet50Fpn,
@@ -59,8 +62,10 @@ export type NamedOptions<Name extends AnyName> = Name extends ModelName
 
 export interface ModelInfo {
   readonly name: ModelName;
-  /** Parameters of the model as built by default, frozen ones included. */
+  /** Parameters of the model as its published weights fill it: frozen norms have none. */
   readonly parameters: number;
+  /** Multiply-adds of one square image in units of 10^9, where no published weights say it. */
+  readonly gigaFlops?: number;
   readonly description: string;
 }
 
@@ -91,9 +96,10 @@ export function buildModel<Name extends AnyName>(
 
 /** All models that {@link buildModel} knows. */
 export function listModels(): ModelInfo[] {
-  return MODEL_NAMES.map((name) => ({
-    name,
-    parameters: countParameters(buildModel(name).module),
-    description: MODELS[name].description,
-  }));
+  return MODEL_NAMES.map((name) => {
+    const { description, gigaFlops }: ModelEntry = MODELS[name];
+    const options = name === 'person' ? {} : { pretrained: 'detector' };
+    const parameters = countParameters(buildModel<string>(name, options).module);
+    return { name, parameters, description, ...(gigaFlops !== undefined && { gigaFlops }) };
+  });
 }
