@@ -7,3 +7,7 @@ export type { MobileNetName } from './mobilenet';
 export { resnetFpn, RESNET_NAMES } from './resnet-fpn';
 export type { ResnetFpnOptions } from './resnet-fpn';
 export type { ResnetName } from './resnet';
+export { vggFeatures } from './vgg';
+export type { VggFeaturesOptions, VggLayer, VggName } from './vgg';
+export { vggFpn, VGG_NAMES } from './vgg-fpn';
+export type { VggFpnOptions } from './vgg-fpn';

@@ -1,5 +1,11 @@
-import { mobileNet, mobileNetFpn, resnetFpn } from '../backbones';
-import type { Backbone, BackboneDescription, MobileNetName, ResnetName } from '../backbones';
+import { mobileNet, mobileNetFpn, resnetFpn, vggFpn } from '../backbones';
+import type {
+  Backbone,
+  BackboneDescription,
+  MobileNetName,
+  ResnetName,
+  VggName,
+} from '../backbones';
 import { TorchdetError } from '../errors';
 import type { DetectorDescription, DetectorSpec } from './detector-spec';
 import { fasterRcnn } from './rcnn/faster-rcnn';
@@ -28,6 +34,8 @@ function describedBackbone({ builder, name, options }: BackboneDescription): Bac
       return mobileNetFpn(name as MobileNetName, options);
     case 'mobileNet':
       return mobileNet(name as MobileNetName, options);
+    case 'vggFpn':
+      return vggFpn(name as VggName, options);
     default:
       throw new TorchdetError(
         'ERR_INVALID_ARGUMENT',
