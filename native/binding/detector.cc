@@ -63,6 +63,25 @@ Napi::Array size_array(Napi::Env env, const std::vector<ImageSize>& sizes) {
   return array;
 }
 
+// Detections of each image as tensors; masks and keypoints where the model has such a branch.
+Napi::Array stage_detections(Napi::Env env, const std::vector<Detections>& detections) {
+  Napi::Array array = Napi::Array::New(env, detections.size());
+  for (size_t i = 0; i < detections.size(); ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    const auto set = [&](const char* name, const at::Tensor& tensor) {
+      if (tensor.defined()) entry.Set(name, TensorObject::wrap(env, tensor));
+    };
+    set("boxes", detections[i].boxes);
+    set("labels", detections[i].labels);
+    set("scores", detections[i].scores);
+    set("masks", detections[i].masks);
+    set("keypoints", detections[i].keypoints);
+    set("keypointsScores", detections[i].keypoints_scores);
+    array.Set(static_cast<uint32_t>(i), entry);
+  }
+  return array;
+}
+
 }  // namespace
 
 Napi::Function DetectorObject::define(Napi::Env env) {
@@ -196,15 +215,7 @@ Napi::Value DetectorObject::roi_heads(const Napi::CallbackInfo& info) {
           result.Set("pooled", TensorObject::wrap(env, output.pooled));
           result.Set("classLogits", TensorObject::wrap(env, output.class_logits));
           result.Set("boxRegression", TensorObject::wrap(env, output.box_regression));
-          Napi::Array detections = Napi::Array::New(env, output.detections.size());
-          for (size_t i = 0; i < output.detections.size(); ++i) {
-            Napi::Object entry = Napi::Object::New(env);
-            entry.Set("boxes", TensorObject::wrap(env, output.detections[i].boxes));
-            entry.Set("labels", TensorObject::wrap(env, output.detections[i].labels));
-            entry.Set("scores", TensorObject::wrap(env, output.detections[i].scores));
-            detections.Set(static_cast<uint32_t>(i), entry);
-          }
-          result.Set("detections", detections);
+          result.Set("detections", stage_detections(env, output.detections));
           return result;
         });
   });

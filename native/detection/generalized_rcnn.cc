@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "box_coder.h"
 #include "image_batch.h"
+#include "roi_branches.h"
 #include "roi_heads.h"
 #include "roi_pool.h"
 #include "rpn.h"
@@ -29,16 +29,12 @@ std::vector<at::Tensor> maps_of(const FeatureMaps& features) {
   return maps;
 }
 
-// Boxes in pixels of the original image, without scores below the threshold.
-Detections finish(Detections detections, const ImageSize& size, const ImageSize& original_size,
-                  double score_threshold) {
-  detections.boxes = resize_boxes(detections.boxes, size, original_size);
+void drop_below(double score_threshold, Detections& detections) {
   const at::Tensor keep = at::nonzero(detections.scores.ge(score_threshold)).squeeze(1);
-  if (keep.size(0) == detections.scores.size(0)) return detections;
+  if (keep.size(0) == detections.scores.size(0)) return;
   detections.boxes = detections.boxes.index_select(0, keep);
   detections.labels = detections.labels.index_select(0, keep);
   detections.scores = detections.scores.index_select(0, keep);
-  return detections;
 }
 
 std::vector<Detections> no_detections(size_t images, const at::TensorOptions& options) {
@@ -92,7 +88,7 @@ RpnOutput GeneralizedRcnn::rpn(RcnnNetwork& network, const std::vector<at::Tenso
 RoiOutput GeneralizedRcnn::roi_heads(RcnnNetwork& network, const FeatureMaps& features,
                                      const std::vector<at::Tensor>& proposals,
                                      const std::vector<ImageSize>& image_sizes,
-                                     const ImageSize& batch_size) const {
+                                     const ImageSize& batch_size, double score_threshold) const {
   TORCH_CHECK(!proposals.empty() && proposals.size() == image_sizes.size(), "got proposals for ",
               proposals.size(), " images and sizes of ", image_sizes.size());
   const RoiPoolConfig& pool = config_.roi_heads.box_roi_pool;
@@ -104,12 +100,14 @@ RoiOutput GeneralizedRcnn::roi_heads(RcnnNetwork& network, const FeatureMaps& fe
     output.class_logits = at::empty({0, 0}, output.pooled.options());
     output.box_regression = at::empty({0, 0}, output.pooled.options());
     output.detections = no_detections(proposals.size(), output.pooled.options());
-    return output;
+  } else {
+    std::tie(output.class_logits, output.box_regression) = network.box_head(output.pooled);
+    const SerialScope serial;
+    output.detections = select_detections(output.class_logits, output.box_regression, proposals,
+                                          image_sizes, config_.roi_heads);
+    for (Detections& detections : output.detections) drop_below(score_threshold, detections);
   }
-  std::tie(output.class_logits, output.box_regression) = network.box_head(output.pooled);
-  const SerialScope serial;
-  output.detections = select_detections(output.class_logits, output.box_regression, proposals,
-                                        image_sizes, config_.roi_heads);
+  add_branches(network, features, config_.roi_heads, batch_size, output.detections);
   return output;
 }
 
@@ -126,12 +124,11 @@ std::vector<Detections> GeneralizedRcnn::predict(RcnnNetwork& network,
       rpn(network, maps_of(features), batch.image_sizes, batch_size).proposals;
   call(checkpoint);
   std::vector<Detections> detections =
-      roi_heads(network, features, proposals, batch.image_sizes, batch_size).detections;
+      roi_heads(network, features, proposals, batch.image_sizes, batch_size, score_threshold)
+          .detections;
   call(checkpoint);
-  for (size_t i = 0; i < detections.size(); ++i) {
-    detections[i] = finish(std::move(detections[i]), batch.image_sizes[i], batch.original_sizes[i],
-                           score_threshold);
-  }
+  for (size_t i = 0; i < detections.size(); ++i)
+    to_original_size(detections[i], batch.image_sizes[i], batch.original_sizes[i]);
   return detections;
 }
 

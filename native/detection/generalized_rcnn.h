@@ -27,10 +27,12 @@ struct RpnOutput {
 };
 
 struct RoiOutput {
-  at::Tensor pooled;                   // R x C x h x w, image by image
-  at::Tensor class_logits;             // R x classes; 0 x 0 where there are no proposals at all
-  at::Tensor box_regression;           // R x 4*classes; 0 x 0 likewise
-  std::vector<Detections> detections;  // per image, boxes in pixels of the resized image
+  at::Tensor pooled;          // R x C x h x w, image by image
+  at::Tensor class_logits;    // R x classes; 0 x 0 where there are no proposals at all
+  at::Tensor box_regression;  // R x 4*classes; 0 x 0 likewise
+  // Per image, boxes and keypoints in pixels of the resized image, masks not yet pasted (N x 1 x M
+  // x M).
+  std::vector<Detections> detections;
 };
 
 class GeneralizedRcnn {
@@ -48,12 +50,14 @@ class GeneralizedRcnn {
   ImageBatch transform(const std::vector<ImageView>& images) const;
   FeatureMaps backbone(RcnnNetwork& network, const at::Tensor& batch) const;
   // `features` in the backbone's order; `image_sizes` before padding; `batch_size` height and width
-  // of the batch.
+  // of the batch; detections below `score_threshold` get no masks and no keypoints: they are
+  // dropped before.
   RpnOutput rpn(RcnnNetwork& network, const std::vector<at::Tensor>& features,
                 const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size);
   RoiOutput roi_heads(RcnnNetwork& network, const FeatureMaps& features,
                       const std::vector<at::Tensor>& proposals,
-                      const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size) const;
+                      const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size,
+                      double score_threshold = 0) const;
 
  private:
   RcnnConfig config_;

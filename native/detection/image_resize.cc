@@ -7,36 +7,12 @@
 #include <vector>
 
 #include "../ops/simd.h"
+#include "taps.h"
 
 namespace torchdet::detection {
 namespace {
 
 constexpr int64_t kChannels = 3;
-
-// The two source positions an output position lies between, and their weights.
-struct Tap {
-  int32_t first;
-  int32_t second;
-  float first_weight;
-  float second_weight;
-};
-
-// Taps of one axis, in float32 as ATen's upsample_bilinear2d (align_corners=False) computes them
-// from the two sizes.
-std::vector<Tap> make_taps(int64_t source_size, int64_t output_size) {
-  std::vector<Tap> taps(output_size);
-  const float scale = static_cast<float>(source_size) / static_cast<float>(output_size);
-  for (int64_t i = 0; i < output_size; ++i) {
-    // One rounding, as where ATen's kernels are compiled with FMA: two would move a tap by up to
-    // 1e-4 of a pixel.
-    const float position = std::max(std::fma(scale, static_cast<float>(i) + 0.5f, -0.5f), 0.0f);
-    const auto first = std::min(static_cast<int64_t>(position), source_size - 1);
-    const float weight = std::clamp(position - static_cast<float>(first), 0.0f, 1.0f);
-    taps[i] = {static_cast<int32_t>(first),
-               static_cast<int32_t>(std::min(first + 1, source_size - 1)), 1.0f - weight, weight};
-  }
-  return taps;
-}
 
 // Normalised values of interleaved uint8 pixels. There are only 256 per channel, so they are looked
 // up.
@@ -156,8 +132,8 @@ void blend_rows(const float* first, const float* second, const Tap& tap, int64_t
 
 template <typename Source>
 void resize_rows(const Source& source, const ImageSize& source_size, const ImageSlot& slot) {
-  const std::vector<Tap> y_taps = make_taps(source_size[0], slot.size[0]);
-  const std::vector<Tap> x_taps = make_taps(source_size[1], slot.size[1]);
+  const std::vector<Tap> y_taps = linear_taps(source_size[0], slot.size[0]);
+  const std::vector<Tap> x_taps = linear_taps(source_size[1], slot.size[1]);
   const int64_t used = slot.size[1] * kChannels;
   const int64_t row_length = slot.padded[1] * kChannels;
   at::parallel_for(0, slot.padded[0], 16, [&](int64_t begin, int64_t end) {

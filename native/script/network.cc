@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include <optional>
+
 #include "inference_compiler.h"
 
 namespace torchdet::script {
@@ -13,14 +15,32 @@ std::vector<at::Tensor> tensors_of(const c10::IValue& value, const char* where) 
   return value.toTensorVector();
 }
 
+// A head and the predictor that takes its output; nothing where the module has no such branch.
+struct Branch {
+  Module head;
+  Module predictor;
+};
+
+at::Tensor run(std::optional<Branch>& branch, const at::Tensor& pooled, const char* name) {
+  TORCH_CHECK(branch, "roi_heads.", name, "_head and roi_heads.", name,
+              "_predictor are not modules of this model: it has no ", name, " branch");
+  const c10::IValue output = branch->predictor.forward({branch->head.forward({pooled})});
+  TORCH_CHECK(output.isTensor(), "roi_heads.", name, "_predictor must return a Tensor, got ",
+              output.type()->str());
+  return output.toTensor();
+}
+
 class ScriptNetwork : public detection::RcnnNetwork {
  public:
-  ScriptNetwork(bool exact, Module backbone, Module rpn_head, Module box_head, Module box_predictor)
+  ScriptNetwork(bool exact, Module backbone, Module rpn_head, Module box_head, Module box_predictor,
+                std::optional<Branch> mask, std::optional<Branch> keypoint)
       : exact_(exact),
         backbone_(std::move(backbone)),
         rpn_head_(std::move(rpn_head)),
         box_head_(std::move(box_head)),
-        box_predictor_(std::move(box_predictor)) {}
+        box_predictor_(std::move(box_predictor)),
+        mask_(std::move(mask)),
+        keypoint_(std::move(keypoint)) {}
 
   detection::FeatureMaps backbone(const at::Tensor& images) override {
     // Batches come channels last, which the compiled form wants. torchvision computes NCHW, and
@@ -58,8 +78,11 @@ class ScriptNetwork : public detection::RcnnNetwork {
     return {elements[0].toTensor(), elements[1].toTensor()};
   }
 
-  at::Tensor mask_head(const at::Tensor&) override { TORCH_CHECK(false, "no mask branch"); }
-  at::Tensor keypoint_head(const at::Tensor&) override { TORCH_CHECK(false, "no keypoint branch"); }
+  at::Tensor mask_head(const at::Tensor& pooled) override { return run(mask_, pooled, "mask"); }
+
+  at::Tensor keypoint_head(const at::Tensor& pooled) override {
+    return run(keypoint_, pooled, "keypoint");
+  }
 
  private:
   bool exact_;
@@ -67,7 +90,20 @@ class ScriptNetwork : public detection::RcnnNetwork {
   Module rpn_head_;
   Module box_head_;
   Module box_predictor_;
+  std::optional<Branch> mask_;
+  std::optional<Branch> keypoint_;
 };
+
+template <typename Prepare>
+std::optional<Branch> make_branch(const Module& roi_heads, const std::string& name,
+                                  Prepare prepare) {
+  const auto has = [&](const std::string& part) {
+    return roi_heads.hasattr(part) && roi_heads.attr(part).isModule();
+  };
+  if (!has(name + "_head") || !has(name + "_predictor")) return std::nullopt;
+  return Branch{prepare(roi_heads.attr(name + "_head").toModule()),
+                prepare(roi_heads.attr(name + "_predictor").toModule())};
+}
 
 template <typename Prepare>
 std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, bool exact,
@@ -77,7 +113,8 @@ std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, bool 
       exact, prepare(module.attr("backbone").toModule()),
       prepare(module.attr("rpn").toModule().attr("head").toModule()),
       prepare(roi_heads.attr("box_head").toModule()),
-      prepare(roi_heads.attr("box_predictor").toModule()));
+      prepare(roi_heads.attr("box_predictor").toModule()), make_branch(roi_heads, "mask", prepare),
+      make_branch(roi_heads, "keypoint", prepare));
 }
 
 }  // namespace

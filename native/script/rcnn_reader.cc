@@ -101,6 +101,10 @@ detection::RoiPoolConfig read_pool(const Module& pool) {
 detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
   detection::RoiHeadsConfig config;
   config.box_roi_pool = read_pool(roi_heads.attr("box_roi_pool").toModule());
+  if (has_branch(roi_heads, "mask_roi_pool"))
+    config.mask_roi_pool = read_pool(roi_heads.attr("mask_roi_pool").toModule());
+  if (has_branch(roi_heads, "keypoint_roi_pool"))
+    config.keypoint_roi_pool = read_pool(roi_heads.attr("keypoint_roi_pool").toModule());
   config.score_thresh = roi_heads.attr("score_thresh").toDouble();
   config.nms_thresh = roi_heads.attr("nms_thresh").toDouble();
   config.detections_per_img = roi_heads.attr("detections_per_img").toInt();
@@ -123,9 +127,13 @@ bool has_rcnn_network(const Module& module) {
     return false;
   }
   const Module roi_heads = module.attr("roi_heads").toModule();
-  for (const char* branch :
-       {"mask_head", "mask_predictor", "keypoint_head", "keypoint_predictor"}) {
-    if (has_branch(roi_heads, branch)) return false;
+  for (const std::string branch : {"mask", "keypoint"}) {
+    // A branch is whole or not there: anything else is no structure of torchvision's.
+    const bool pool = has_branch(roi_heads, branch + "_roi_pool");
+    if (has_branch(roi_heads, branch + "_head") != has_branch(roi_heads, branch + "_predictor") ||
+        (pool && !has_module(roi_heads, branch + "_head"))) {
+      return false;
+    }
   }
   return has_module(module.attr("rpn").toModule(), "head") && has_module(roi_heads, "box_head") &&
          has_module(roi_heads, "box_predictor");

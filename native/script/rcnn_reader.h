@@ -11,8 +11,8 @@
 
 namespace torchdet::script {
 
-// backbone, rpn.head, roi_heads.box_head and roi_heads.box_predictor are there, and no mask or
-// keypoint branch.
+// backbone, rpn.head, roi_heads.box_head and roi_heads.box_predictor are there; mask and keypoint
+// branches, where there are any, have their head and their predictor.
 bool has_rcnn_network(const torch::jit::Module& module);
 
 // Nothing where an attribute is missing or of another type: the archive then runs through its own
