@@ -6,7 +6,9 @@
 #include <ATen/ops/nonzero.h>
 #include <torch/library.h>
 
+#include <string_view>
 #include <tuple>
+#include <vector>
 
 #include "anchors.h"
 #include "box_coder.h"
@@ -17,8 +19,6 @@
 
 namespace torchdet::detection {
 namespace {
-
-using Lists = std::vector<std::vector<double>>;
 
 at::Tensor convert_named(const at::Tensor& boxes, std::string_view from, std::string_view to) {
   return convert_boxes(boxes, box_format(from), box_format(to));
@@ -36,8 +36,10 @@ at::Tensor cells_of(std::vector<double> sizes, std::vector<double> aspect_ratios
   return cell_anchors(sizes, aspect_ratios);
 }
 
-at::Tensor anchors_of(Lists sizes, Lists aspect_ratios, std::vector<int64_t> grid_heights,
-                      std::vector<int64_t> grid_widths, int64_t height, int64_t width) {
+at::Tensor anchors_of(std::vector<std::vector<double>> sizes,
+                      std::vector<std::vector<double>> aspect_ratios,
+                      std::vector<int64_t> grid_heights, std::vector<int64_t> grid_widths,
+                      int64_t height, int64_t width) {
   std::vector<ImageSize> grids;
   for (size_t level = 0; level < grid_heights.size(); ++level)
     grids.push_back({grid_heights[level], grid_widths.at(level)});
@@ -72,14 +74,18 @@ at::Tensor levels_of(const at::Tensor& boxes, std::vector<double> strides, doubl
   return assign_levels(boxes, scales_of(strides), config);
 }
 
+at::Tensor rois_of(std::vector<at::Tensor> boxes) { return join_boxes(boxes); }
+
 at::Tensor pool(std::vector<at::Tensor> maps, std::vector<at::Tensor> boxes,
                 std::vector<double> strides, int64_t pooled_height, int64_t pooled_width,
-                int64_t sampling_ratio, double canonical_scale, double canonical_level) {
+                int64_t sampling_ratio, double canonical_scale, double canonical_level,
+                bool nearest_levels) {
   RoiPoolConfig config;
   config.output_size = {pooled_height, pooled_width};
   config.sampling_ratio = sampling_ratio;
   config.canonical_scale = canonical_scale;
   config.canonical_level = canonical_level;
+  config.missing_levels = nearest_levels ? MissingLevels::kNearest : MissingLevels::kZeros;
   return pool_rois({std::move(maps), scales_of(strides)}, boxes, config);
 }
 
@@ -147,9 +153,11 @@ TORCH_LIBRARY_FRAGMENT(torchdet, m) {
       "assign_levels(Tensor boxes, float[] strides, float canonical_scale, float canonical_level) "
       "-> Tensor",
       TORCH_FN(levels_of));
+  m.def("join_boxes(Tensor[] boxes) -> Tensor", TORCH_FN(rois_of));
   m.def(
       "pool_rois(Tensor[] maps, Tensor[] boxes, float[] strides, int pooled_height, int "
-      "pooled_width, int sampling_ratio, float canonical_scale, float canonical_level) -> Tensor",
+      "pooled_width, int sampling_ratio, float canonical_scale, float canonical_level, bool "
+      "nearest_levels) -> Tensor",
       TORCH_FN(pool));
   m.def(
       "match_boxes(Tensor ground_truth, Tensor anchors, float high_threshold, float "

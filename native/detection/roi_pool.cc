@@ -29,16 +29,6 @@ std::string quoted_names(const FeatureMaps& features) {
   return names;
 }
 
-// K x 5: index of the image, box.
-at::Tensor join_boxes(const std::vector<at::Tensor>& boxes) {
-  std::vector<at::Tensor> images;
-  for (size_t image = 0; image < boxes.size(); ++image) {
-    images.push_back(
-        at::full({boxes[image].size(0), 1}, static_cast<double>(image), boxes[image].options()));
-  }
-  return at::cat({at::cat(images), at::cat(boxes)}, /*dim=*/1);
-}
-
 int64_t pyramid_level(double scale) {
   return static_cast<int64_t>(-std::log2(static_cast<float>(scale)));
 }
@@ -52,6 +42,15 @@ bool consecutive(const std::vector<double>& scales) {
 }
 
 }  // namespace
+
+at::Tensor join_boxes(const std::vector<at::Tensor>& boxes) {
+  std::vector<at::Tensor> images;
+  for (size_t image = 0; image < boxes.size(); ++image) {
+    images.push_back(
+        at::full({boxes[image].size(0), 1}, static_cast<double>(image), boxes[image].options()));
+  }
+  return at::cat({at::cat(images), at::cat(boxes)}, /*dim=*/1);
+}
 
 PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& config,
                           const ImageSize& batch_size) {

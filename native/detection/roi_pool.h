@@ -33,6 +33,10 @@ at::Tensor assign_levels(const at::Tensor& boxes, const std::vector<double>& sca
 // stride there is, and the first of maps with one stride.
 at::Tensor nearest_maps(const at::Tensor& levels, const std::vector<double>& scales);
 
+// One N_i x 4 tensor of boxes per image to RoIs: (sum of N_i) x 5, the image's index before the
+// box.
+at::Tensor join_boxes(const std::vector<at::Tensor>& boxes);
+
 // One N_i x 4 tensor of boxes per image to (sum of N_i) x C x h x w, image by image. Where strides
 // leave a level out, config.missing_levels decides: nearest_maps, or as torchvision, which takes
 // the level for the map's index and gives zeros beyond the last map.
