@@ -6,13 +6,16 @@ test/parity/cases.ts builds the same ones with torchdet. Images are (height, wid
 from dataclasses import dataclass, field
 from typing import Callable
 
+import torch
+import torchvision
 from torch import nn
 from torchvision.models import detection as D
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
+from torchvision.models.detection.backbone_utils import BackboneWithFPN, mobilenet_backbone, resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNConvFCHead, FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops import poolers
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 PAIR = [(90, 120), (100, 77)]
@@ -41,12 +44,42 @@ def anchors(levels, ratios=(0.5, 1.0, 2.0), base=16):
     return AnchorGenerator(tuple((base * 2**i,) for i in range(levels)), (ratios,) * levels)
 
 
+def vgg(name, returned, channels, extra_blocks=None, norm_layer=None):
+    """As torchvision's own builders make theirs; its in-place ReLUs work on the returned maps."""
+    features = torchvision.models.__dict__[name](weights=None).features
+    maps = {str(layer): str(i) for i, layer in enumerate(returned)}
+    return BackboneWithFPN(features, maps, channels, 256, extra_blocks, norm_layer)
+
+
+def vgg_plain(name, last, channels):
+    backbone = nn.Sequential(torchvision.models.__dict__[name](weights=None).features[: last + 1], nn.Conv2d(channels, 256, 1))
+    backbone.out_channels = 256
+    return backbone
+
+
+class NearestRoIAlign(MultiScaleRoIAlign):
+    """What torchdet does where strides leave a level out: the map of the next finer stride there is."""
+
+    def forward(self, x, boxes, image_shapes):
+        if self.map_levels is None:
+            maps = poolers._filter_input(x, self.featmap_names)
+            self.scales, mapper = poolers._setup_scales(maps, image_shapes, self.canonical_scale, self.canonical_level)
+            strides = [round(1 / scale) for scale in self.scales]
+            nearest = [
+                max((i for i, s in enumerate(strides) if s <= strides[0] * 2**level), key=lambda i: (strides[i], -i))
+                for level in range((strides[-1] // strides[0]).bit_length())
+            ]
+            self.map_levels = lambda boxes: torch.tensor(nearest)[mapper(boxes)]
+        return super().forward(x, boxes, image_shapes)
+
+
 def named(builder, classes=91, **options):
     return lambda: builder(weights=None, weights_backbone=None, num_classes=classes, **options)
 
 
 SMALL = {"min_size": 96, "max_size": 160, "rpn_post_nms_top_n_test": 150}
 ONE_LEVEL = {"rpn_anchor_generator": AnchorGenerator(((16, 32, 64),), ((0.5, 1.0, 2.0),))}
+TINY = {"min_size": 48, "max_size": 64}
 TWO_MAPS = {"box_roi_pool": MultiScaleRoIAlign(["0", "1"], 7, 2)}
 
 CASES = {
@@ -101,6 +134,57 @@ CASES = {
         lambda: small(
             mobile("mobilenet_v2", True, norm_layer=nn.BatchNorm2d, extra_blocks=LastLevelP6P7(256, 256)),
             rpn_anchor_generator=anchors(4),
+        )
+    ),
+    # VGGs; strides 1, 2, 4, 16 leave one out, and small canonical scales bring RoIs there
+    **{
+        f"{name}-fpn": Case(
+            lambda name=name, layers=layers: small(
+                vgg(name, layers, [64, 128, 256, 512]),
+                **TINY,
+                rpn_anchor_generator=AnchorGenerator(((8,), (16,), (32,), (128,), (256,)), ((0.5, 1.0, 2.0),) * 5),
+                box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2, canonical_scale=48),
+            ),
+            ONE,
+        )
+        for name, layers in {
+            "vgg11": [0, 3, 8, 18],
+            "vgg13": [2, 7, 12, 22],
+            "vgg16": [2, 7, 14, 28],
+            "vgg19": [2, 7, 16, 34],
+            "vgg16_bn": [3, 10, 20, 40],
+        }.items()
+    },
+    "vgg16-fpn-nearest": Case(
+        lambda: small(
+            vgg("vgg16", [2, 7, 14, 28], [64, 128, 256, 512]),
+            **TINY,
+            rpn_anchor_generator=anchors(5),
+            box_roi_pool=NearestRoIAlign(["0", "1", "2", "3"], 7, 2, canonical_scale=48),
+        ),
+        ONE,
+    ),
+    "vgg13-p6p7-returned": Case(
+        lambda: small(
+            vgg("vgg13", [10, 15, 22], [256, 512, 512], LastLevelP6P7(256, 256), nn.BatchNorm2d),
+            rpn_anchor_generator=anchors(5),
+            box_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], 7, 2),
+        )
+    ),
+    "vgg16-plain": Case(lambda: small(vgg_plain("vgg16", 28, 512), **ONE_LEVEL)),
+    "vgg11_bn-plain": Case(lambda: small(vgg_plain("vgg11_bn", 18, 512), **ONE_LEVEL)),
+    "resnet18-returned-1-4": Case(
+        lambda: small(
+            resnet("resnet18", returned_layers=[1, 4]),
+            rpn_anchor_generator=anchors(3),
+            box_roi_pool=MultiScaleRoIAlign(["0", "1"], 7, 2, canonical_scale=64),
+        )
+    ),
+    "mobilenet_v2-nearest": Case(
+        lambda: small(
+            mobile("mobilenet_v2", True, returned_layers=[1, 3, 5]),
+            rpn_anchor_generator=anchors(4),
+            box_roi_pool=NearestRoIAlign(["0", "1", "2"], 7, 2, canonical_scale=64),
         )
     ),
     # each option of FasterRCNN away from its default

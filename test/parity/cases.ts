@@ -6,8 +6,14 @@ import {
   fasterrcnnResnet50FpnV2,
 } from '../../lib/models';
 import type { DetectorSpec, FasterRcnnOptions } from '../../lib/models';
-import { mobileNet, mobileNetFpn, resnetFpn } from '../../lib/backbones';
-import type { Backbone, MobileNetName, ResnetFpnOptions, ResnetName } from '../../lib/backbones';
+import { mobileNet, mobileNetFpn, resnetFpn, vggFpn } from '../../lib/backbones';
+import type {
+  Backbone,
+  MobileNetName,
+  ResnetFpnOptions,
+  ResnetName,
+  VggName,
+} from '../../lib/backbones';
 
 /** The detectors of test/oracle/cases.py, described with torchdet; the keys are the names of the golden files. */
 export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
@@ -61,6 +67,43 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
   'mobilenet_v2-p6p7-batch-norm': () =>
     small(mobileNetFpn('mobilenet_v2', { norm: 'batch', extraBlocks: 'p6p7' }), {
       rpnAnchorGenerator: anchors(4),
+    }),
+
+  ...each<VggName>(['vgg11', 'vgg13', 'vgg16', 'vgg19'], (name) => [
+    `${name}-fpn`,
+    () => small(vggFpn(name), { ...TINY, boxRoiPool: { ...LOW, missingLevels: 'zeros' } }),
+  ]),
+  'vgg16_bn-fpn': () =>
+    small(vggFpn('vgg16', { batchNorm: true, norm: 'batch' }), {
+      ...TINY,
+      boxRoiPool: { ...LOW, missingLevels: 'zeros' },
+    }),
+  'vgg16-fpn-nearest': () =>
+    small(vggFpn('vgg16', { returnedLayers: [2, 7, 14, 28] }), {
+      ...TINY,
+      rpnAnchorGenerator: anchors(5),
+      boxRoiPool: LOW,
+    }),
+  'vgg13-p6p7-returned': () =>
+    small(
+      vggFpn('vgg13', { returnedLayers: [10, 15, 22], extraBlocks: 'p6p7', fpnNorm: 'batch' }),
+      { rpnAnchorGenerator: anchors(5), boxRoiPool: { missingLevels: 'zeros' } },
+    ),
+  'vgg16-plain': () =>
+    small(vggFpn('vgg16', { fpn: false }), { rpnAnchorGenerator: { sizes: [[16, 32, 64]] } }),
+  'vgg11_bn-plain': () =>
+    small(vggFpn('vgg11', { batchNorm: true, fpn: false, returnedLayers: [18] }), {
+      rpnAnchorGenerator: { sizes: [[16, 32, 64]] },
+    }),
+  'resnet18-returned-1-4': () =>
+    small(resnetFpn('resnet18', { returnedLayers: [1, 4] }), {
+      rpnAnchorGenerator: anchors(3),
+      boxRoiPool: { canonicalScale: 64, missingLevels: 'zeros' },
+    }),
+  'mobilenet_v2-nearest': () =>
+    small(mobileNetFpn('mobilenet_v2', { returnedLayers: [1, 3, 5] }), {
+      rpnAnchorGenerator: anchors(4),
+      boxRoiPool: { canonicalScale: 64, missingLevels: 'nearest' },
     }),
 
   'options-transform': () =>
@@ -131,6 +174,10 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
 // torchvision builds its named models with plain batch norm and everything trainable where no weights are asked for.
 const UNTRAINED = { numClasses: 91 };
 const NAMED = { ...UNTRAINED, minSize: 96, maxSize: 160, rpnPostNmsTopNTest: 150 };
+
+const TINY = { minSize: 48, maxSize: 64 };
+/** Brings the RoIs of tiny images to the upper levels. */
+const LOW = { canonicalScale: 48 };
 
 function small(backbone: Backbone, options: Partial<FasterRcnnOptions> = {}): DetectorSpec {
   return fasterRcnn({

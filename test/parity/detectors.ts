@@ -7,7 +7,7 @@ import type { Golden } from './golden';
 
 /** A detector on the CPU with the weights that torchvision had when the golden file was written. */
 export async function filledDetector(spec: DetectorSpec, golden: Golden): Promise<Detector> {
-  const detector = await Detector.create(spec, { device: 'cpu' });
+  const detector = await Detector.create(spec, { device: 'cpu', onMessage: () => undefined });
   const state = await detector.stateDict();
   const filled = fillState(
     Object.entries(state).map(([name, tensor]) => [name, tensor.shape] as const),
