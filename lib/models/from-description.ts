@@ -1,16 +1,34 @@
-import { mobileNet, mobileNetFpn, resnetFpn, vggFpn } from '../backbones';
+import {
+  mobileNet,
+  mobileNetFpn,
+  resnetFpn,
+  ssdLiteMobileNet,
+  ssdVgg16,
+  vggFpn,
+} from '../backbones';
 import type {
   Backbone,
   BackboneDescription,
   MobileNetName,
+  MobileNetV3Name,
   ResnetName,
   VggName,
 } from '../backbones';
 import { TorchdetError } from '../errors';
 import type { DetectorDescription, DetectorSpec } from './detector-spec';
+import { fcos } from './fcos/fcos';
 import { fasterRcnn } from './rcnn/faster-rcnn';
-import type { FasterRcnnOptions } from './rcnn/faster-rcnn-options';
 import { buildModel } from './registry';
+import { retinaNet } from './retinanet/retinanet';
+import { ssd } from './ssd/ssd';
+
+/** Families on a backbone of one's choice, by the name of their builder; each checks every option. */
+const FAMILIES: Readonly<Record<string, (options: never) => DetectorSpec>> = {
+  fasterRcnn,
+  retinaNet,
+  fcos,
+  ssd,
+};
 
 /**
  * Describes a detector once more from what an archive carries. The names and options in it are checked as any other.
@@ -20,13 +38,15 @@ import { buildModel } from './registry';
  */
 export function detectorFromDescription(description: DetectorDescription): DetectorSpec {
   const { builder, options, backbone } = description;
-  if (builder !== 'fasterRcnn') return buildModel(builder, options);
-  // What a file says has no type; fasterRcnn checks every value.
-  const given = { ...options, backbone: describedBackbone(backbone) } as unknown;
-  return fasterRcnn(given as FasterRcnnOptions);
+  const family = Object.hasOwn(FAMILIES, builder) ? FAMILIES[builder] : undefined;
+  if (!family) return buildModel(builder, options);
+  return family({ ...options, backbone: describedBackbone(backbone, builder) } as never);
 }
 
-function describedBackbone({ builder, name, options }: BackboneDescription): Backbone {
+function describedBackbone(
+  { builder, name, options }: BackboneDescription,
+  family: string,
+): Backbone {
   switch (builder) {
     case 'resnetFpn':
       return resnetFpn(name as ResnetName, options);
@@ -36,10 +56,14 @@ function describedBackbone({ builder, name, options }: BackboneDescription): Bac
       return mobileNet(name as MobileNetName, options);
     case 'vggFpn':
       return vggFpn(name as VggName, options);
+    case 'ssdVgg16':
+      return ssdVgg16(options);
+    case 'ssdLiteMobileNet':
+      return ssdLiteMobileNet(name as MobileNetV3Name, options);
     default:
       throw new TorchdetError(
         'ERR_INVALID_ARGUMENT',
-        `Backbone "${name}" was made by "${builder}", not by torchdet: describe the detector with fasterRcnn and that backbone.`,
+        `Backbone "${name}" was made by "${builder}", not by torchdet: describe the detector with ${family} and that backbone.`,
       );
   }
 }

@@ -1,8 +1,20 @@
 /** Detectors: builders with typed options, and torchvision's models by name. */
 export type { DetectorDescription, DetectorSpec } from './detector-spec';
 export { detectorFromDescription } from './from-description';
+export { fcos } from './fcos/fcos';
+export type { FcosOptions, FcosSettings } from './fcos/fcos';
+export * from './fcos/fcos-models';
 export { fasterRcnn } from './rcnn/faster-rcnn';
 export * from './rcnn/faster-rcnn-models';
+export { retinaNet } from './retinanet/retinanet';
+export type { RetinaNetOptions, RetinaNetSettings } from './retinanet/retinanet';
+export * from './retinanet/retinanet-models';
+export { ssd } from './ssd/ssd';
+export type { SsdHeadOptions, SsdOptions, SsdSettings } from './ssd/ssd-options';
+export type { DefaultBoxOptions } from './ssd/default-boxes';
+export * from './ssd/ssd-models';
+export type { DenseHeadOptions } from './common/dense-head';
+export type { DenseSettings } from './common/dense';
 export type { AnchorOptions, RoiPoolOptions } from './common/levels';
 export type { TransformSettings } from './common/transform';
 export type {

@@ -1,6 +1,7 @@
 import { nearestName, rejectUnknownOptions, TorchdetError } from '../errors';
 import { countParameters } from '../nn/module';
 import type { DetectorSpec } from './detector-spec';
+import { fcosResnet50Fpn } from './fcos/fcos-models';
 import {
   fasterrcnnMobilenetV3Large320Fpn,
   fasterrcnnMobilenetV3LargeFpn,
@@ -9,6 +10,8 @@ import {
 } from './rcnn/faster-rcnn-models';
 import type { NamedModelOptions } from './named-model';
 import { personDetector } from './person';
+import { retinanetResnet50Fpn, retinanetResnet50FpnV2 } from './retinanet/retinanet-models';
+import { ssd300Vgg16, ssdlite320MobilenetV3Large } from './ssd/ssd-models';
 
 interface ModelEntry {
   // Each model checks the options it is given: what they may be is in its own builder's type.
@@ -44,6 +47,26 @@ const MODELS = {
   fasterrcnn_mobilenet_v3_large_320_fpn: {
     build: fasterrcnnMobilenetV3Large320Fpn,
     description: 'Faster R-CNN, MobileNetV3-Large and FPN, for small images',
+  },
+  retinanet_resnet50_fpn: {
+    build: retinanetResnet50Fpn,
+    description: 'RetinaNet, ResNet-50 and FPN',
+  },
+  retinanet_resnet50_fpn_v2: {
+    build: retinanetResnet50FpnV2,
+    description: 'RetinaNet, ResNet-50 and FPN, improved recipe',
+  },
+  fcos_resnet50_fpn: {
+    build: fcosResnet50Fpn,
+    description: 'FCOS, ResNet-50 and FPN',
+  },
+  ssd300_vgg16: {
+    build: ssd300Vgg16,
+    description: 'SSD, VGG-16, at 300 x 300 pixels',
+  },
+  ssdlite320_mobilenet_v3_large: {
+    build: ssdlite320MobilenetV3Large,
+    description: 'SSDlite, MobileNetV3-Large, at 320 x 320 pixels',
   },
 } as const satisfies Record<string, ModelEntry>;
 
