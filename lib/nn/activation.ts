@@ -28,6 +28,11 @@ export function silu(): ModuleSpec {
   return module('SiLU', { source: tensorForward('return torch.silu(x)') });
 }
 
+/** x times the normal distribution's share below x, the exact form: `torch.nn.GELU()`. */
+export function gelu(): ModuleSpec {
+  return module('GELU', { source: tensorForward("return torch.gelu(x, approximate='none')") });
+}
+
 export function sigmoid(): ModuleSpec {
   return module('Sigmoid', { source: tensorForward('return torch.sigmoid(x)') });
 }

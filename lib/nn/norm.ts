@@ -72,23 +72,29 @@ export function frozenBatchNorm2d(channels: number, options: NormOptions = {}): 
   const where = 'frozenBatchNorm2d';
   rejectUnknownOptions(where, options, ['eps']);
   checkInteger(where, 'channels', channels, 1);
-  const eps = floatLiteral(checkNumber(where, 'eps', options.eps ?? 1e-5, 0));
-  return module('FrozenBatchNorm2d', {
+  const eps = checkNumber(where, 'eps', options.eps ?? 1e-5, 0);
+  return module(FROZEN_TYPE, {
     buffers: {
       weight: buffer(channels, 1),
       bias: buffer(channels, 0),
       running_mean: buffer(channels, 0),
       running_var: buffer(channels, 1),
     },
-    source: tensorForward(
-      'weight = self.weight.reshape([1, -1, 1, 1])',
-      'bias = self.bias.reshape([1, -1, 1, 1])',
-      'mean = self.running_mean.reshape([1, -1, 1, 1])',
-      'var = self.running_var.reshape([1, -1, 1, 1])',
-      `scale = weight * torch.rsqrt(var + ${eps})`,
-      'return x * scale + (bias - mean * scale)',
-    ),
+    source: frozenSource(eps),
   });
+}
+
+const FROZEN_TYPE = 'FrozenBatchNorm2d';
+
+function frozenSource(eps: number): string {
+  return tensorForward(
+    'weight = self.weight.reshape([1, -1, 1, 1])',
+    'bias = self.bias.reshape([1, -1, 1, 1])',
+    'mean = self.running_mean.reshape([1, -1, 1, 1])',
+    'var = self.running_var.reshape([1, -1, 1, 1])',
+    `scale = weight * torch.rsqrt(var + ${floatLiteral(eps)})`,
+    'return x * scale + (bias - mean * scale)',
+  );
 }
 
 /**
@@ -114,6 +120,65 @@ export function groupNorm(groups: number, channels: number, options: NormOptions
       `return torch.group_norm(x, ${groups}, self.weight, self.bias, ${eps}, True)`,
     ),
   });
+}
+
+/**
+ * `torch.nn.LayerNorm` over the last dimension, of `features` elements: each position by itself, the same in training and
+ * evaluation.
+ *
+ * @throws TorchdetError ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
+ */
+export function layerNorm(features: number, options: NormOptions = {}): ModuleSpec {
+  return layerNormModule('layerNorm', 'LayerNorm', features, options, (norm) => [`return ${norm}`]);
+}
+
+/**
+ * torchvision's `LayerNorm2d`: a layer norm over the channels of N x C x H x W, each pixel by itself.
+ *
+ * @throws TorchdetError ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
+ */
+export function layerNorm2d(channels: number, options: NormOptions = {}): ModuleSpec {
+  return layerNormModule('layerNorm2d', 'LayerNorm2d', channels, options, (norm) => [
+    'x = x.permute([0, 2, 3, 1])',
+    `return ${norm}.permute([0, 3, 1, 2])`,
+  ]);
+}
+
+function layerNormModule(
+  where: string,
+  type: string,
+  features: number,
+  options: NormOptions,
+  body: (norm: string) => readonly string[],
+): ModuleSpec {
+  rejectUnknownOptions(where, options, ['eps']);
+  checkInteger(where, 'features', features, 1);
+  const eps = floatLiteral(checkNumber(where, 'eps', options.eps ?? 1e-5, 0));
+  return module(type, {
+    parameters: {
+      weight: { shape: [features], init: ones },
+      bias: { shape: [features], init: zeros },
+    },
+    source: tensorForward(
+      ...body(`torch.layer_norm(x, [${features}], self.weight, self.bias, ${eps}, True)`),
+    ),
+  });
+}
+
+/**
+ * The same module with another eps in each of its {@link frozenBatchNorm2d}: torchvision's `overwrite_eps`, which its first COCO
+ * weights need with 0, as they were trained so. Other norms keep theirs, as there.
+ *
+ * @throws TorchdetError ERR_OPTION_VALUE
+ */
+export function overwriteEps(spec: ModuleSpec, eps: number): ModuleSpec {
+  checkNumber('overwriteEps', 'eps', eps, 0);
+  if (spec.type === FROZEN_TYPE) return { ...spec, source: frozenSource(eps) };
+  if (!spec.children) return spec;
+  return {
+    ...spec,
+    children: spec.children.map(([name, child]) => [name, overwriteEps(child, eps)] as const),
+  };
 }
 
 /** The norm of a whole network by its kind. */

@@ -1,5 +1,5 @@
-import { rejectUnknownOptions } from '../errors';
-import { checkBoolean } from './check';
+import { optionError, rejectUnknownOptions } from '../errors';
+import { checkBoolean, checkInteger, checkList } from './check';
 import { pair } from './conv';
 import type { Size2d } from './conv';
 import { module } from './module';
@@ -54,4 +54,19 @@ export function adaptiveAvgPool2d(outputSize: Size2d): ModuleSpec {
 /** `torch.nn.Flatten`: N x C x H x W to N x C*H*W. */
 export function flatten(): ModuleSpec {
   return module('Flatten', { source: tensorForward('return torch.flatten(x, 1)') });
+}
+
+/**
+ * torchvision's `Permute`: the dimensions in another order, for example [0, 2, 3, 1] to bring channels last.
+ *
+ * @throws TorchdetError ERR_OPTION_VALUE unless `dims` has each of 0, 1, … once
+ */
+export function permute(dims: readonly number[]): ModuleSpec {
+  const list = checkList('permute', 'dims', dims, (where, option, dim) =>
+    checkInteger(where, option, dim, 0, dims.length - 1),
+  );
+  if (new Set(list).size !== list.length) {
+    throw optionError('permute', 'dims', dims, 'each dimension once');
+  }
+  return module('Permute', { source: tensorForward(`return x.permute(${intListLiteral(list)})`) });
 }

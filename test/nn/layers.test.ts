@@ -39,15 +39,20 @@ const LAYERS: Readonly<Record<string, nn.ModuleSpec>> = {
   frozenBatchNorm2d: nn.frozenBatchNorm2d(3),
   'frozenBatchNorm2d eps 0': nn.frozenBatchNorm2d(3, { eps: 0 }),
   groupNorm: nn.groupNorm(2, 4),
+  layerNorm: nn.layerNorm(5, { eps: 1e-6 }),
+  layerNorm2d: nn.layerNorm2d(4),
   relu: nn.relu(),
   relu6: nn.relu6(),
   hardswish: nn.hardswish(),
   hardsigmoid: nn.hardsigmoid(),
   silu: nn.silu(),
+  gelu: nn.gelu(),
   sigmoid: nn.sigmoid(),
   identity: nn.identity(),
   dropout: nn.dropout(0.4),
   flatten: nn.flatten(),
+  permute: nn.permute([0, 2, 3, 1]),
+  'depthwise conv2d': nn.conv2d(4, 4, 7, { padding: 3, groups: 4 }),
   maxPool2d: nn.maxPool2d(3, { stride: 2, padding: 1, ceilMode: true }),
   'maxPool2d with its own stride': nn.maxPool2d([2, 3]),
   adaptiveAvgPool2d: nn.adaptiveAvgPool2d([2, 3]),
@@ -179,7 +184,33 @@ describe('layers against torch', () => {
     module.dispose();
   });
 
+  it('overwrites eps of the frozen norms of a whole module, and of no other', async () => {
+    const net = (eps: number, other: number) =>
+      nn.sequential([
+        nn.sequential([nn.frozenBatchNorm2d(2, { eps }), nn.relu()]),
+        nn.batchNorm2d(2, { eps: other }),
+      ]);
+    assert.deepEqual(nn.overwriteEps(net(1e-5, 1e-3), 0), net(0, 1e-3));
+    assert.deepEqual(
+      nn.overwriteEps(nn.frozenBatchNorm2d(4), 1e-3),
+      nn.frozenBatchNorm2d(4, { eps: 1e-3 }),
+    );
+    assert.throws(() => nn.overwriteEps(net(0, 0), -1), {
+      code: 'ERR_OPTION_VALUE',
+      message: /"eps".*at least 0, got -1/,
+    });
+    // A variance of 1e-5: with eps 1e-5 the scale is 1 / sqrt(2e-5), with 0 it is 1 / sqrt(1e-5).
+    const module = await compile(nn.overwriteEps(nn.frozenBatchNorm2d(1), 0));
+    await module.loadState({ running_var: tensor({ shape: [1], values: [1e-5] }) });
+    const y = await module.call('forward', [tensor({ shape: [1, 1, 1, 1], values: [1] })]);
+    assertClose(y, { shape: [1, 1, 1, 1], values: [316.22776] }, 1e-6, 'y');
+    module.dispose();
+  });
+
   it('refuses layers that cannot be', () => {
+    assert.throws(() => nn.permute([0, 2, 2]), { message: /"dims".*each dimension once/ });
+    assert.throws(() => nn.permute([0, 3, 1]), { message: /"dims\[1\]".*from 0 to 2, got 3/ });
+    assert.throws(() => nn.layerNorm2d(0), { message: /"features".*at least 1, got 0/ });
     assert.throws(() => nn.conv2d(4, 6, 3, { groups: 3 }), {
       code: 'ERR_OPTION_VALUE',
       message: /"groups".*4 in and 6 out, got 3/,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d, SqueezeExcitation
+from torchvision.models.convnext import LayerNorm2d
+from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d, Permute, SqueezeExcitation
 
 OUT = Path(__file__).parents[1] / "fixtures" / "structure" / "layers.json"
 
@@ -21,15 +22,20 @@ CASES = {
     "frozenBatchNorm2d": (FrozenBatchNorm2d(3), (2, 3, 4, 3)),
     "frozenBatchNorm2d eps 0": (FrozenBatchNorm2d(3, eps=0.0), (2, 3, 4, 3)),
     "groupNorm": (nn.GroupNorm(2, 4), (2, 4, 3, 3)),
+    "layerNorm": (nn.LayerNorm(5, eps=1e-6), (2, 3, 5)),
+    "layerNorm2d": (LayerNorm2d(4), (2, 4, 3, 2)),
     "relu": (nn.ReLU(), (3, 4)),
     "relu6": (nn.ReLU6(), (3, 4)),
     "hardswish": (nn.Hardswish(), (3, 4)),
     "hardsigmoid": (nn.Hardsigmoid(), (3, 4)),
     "silu": (nn.SiLU(), (3, 4)),
+    "gelu": (nn.GELU(), (3, 4)),
     "sigmoid": (nn.Sigmoid(), (3, 4)),
     "identity": (nn.Identity(), (3, 4)),
     "dropout": (nn.Dropout(0.4), (3, 4)),
     "flatten": (nn.Flatten(), (2, 2, 2, 2)),
+    "permute": (Permute([0, 2, 3, 1]), (2, 3, 2, 4)),
+    "depthwise conv2d": (nn.Conv2d(4, 4, 7, padding=3, groups=4), (1, 4, 5, 6)),
     "maxPool2d": (nn.MaxPool2d(3, 2, 1, ceil_mode=True), (1, 2, 6, 5)),
     "maxPool2d with its own stride": (nn.MaxPool2d((2, 3)), (1, 2, 6, 6)),
     "adaptiveAvgPool2d": (nn.AdaptiveAvgPool2d((2, 3)), (1, 2, 5, 7)),
