@@ -38,6 +38,8 @@ export interface PretrainedHint {
    * ['24.', 'extra.0.1.'] of SSD's VGG. What none of them fits is left out. Default: all keeps its name.
    */
   readonly moved?: readonly (readonly [from: string, to: string])[];
+  /** Prefixes after `to` of what no classifier has, such as offsets of deformable convolutions: it keeps its first values. */
+  readonly fresh?: readonly string[];
 }
 
 /** JSON-able. `builder` is the function's name, or `custom` for a backbone of one's own. */

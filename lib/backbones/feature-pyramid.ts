@@ -1,10 +1,11 @@
 /** Feature Pyramid Networks (https://arxiv.org/abs/1612.03144), with torchvision's names. */
+import { relu } from '../nn/activation';
 import { convNormActivation } from '../nn/blocks';
 import { moduleList } from '../nn/containers';
 import { conv2d } from '../nn/conv';
 import { kaimingUniform, zeros } from '../nn/init';
 import { module } from '../nn/module';
-import { batchNorm2d } from '../nn/norm';
+import { normLayer } from '../nn/norm';
 import { childExpression, defineMethod } from '../nn/source';
 import type { ModuleSpec } from '../nn/spec';
 import type { Children } from './trainable';
@@ -29,7 +30,9 @@ export interface PyramidOptions {
   readonly outChannels: number;
   readonly extraBlocks: ExtraBlocks;
   /** Norm after the pyramid's convolutions; null: none, the convolutions have biases. */
-  readonly norm: 'batch' | null;
+  readonly norm: 'batch' | 'group' | null;
+  /** ReLU after each of them, and after its norm. Default false. */
+  readonly relu?: boolean;
 }
 
 /** `backbone.body` and `backbone.fpn`, and what the maps that come out look like. */
@@ -98,9 +101,10 @@ function extraLevels(extraBlocks: ExtraBlocks): readonly string[] {
 /** torchvision's FeaturePyramidNetwork: lateral 1x1 convolutions, top-down sums by nearest upsampling, 3x3 convolutions. */
 function featurePyramid(levels: readonly BodyLevel[], options: PyramidOptions): ModuleSpec {
   const { outChannels, extraBlocks } = options;
-  const norm = options.norm === 'batch' ? batchNorm2d : null;
+  const norm = options.norm === null ? null : normLayer(options.norm);
+  const activation = options.relu === true ? relu : null;
   const conv = (inChannels: number, kernelSize: number): ModuleSpec =>
-    convNormActivation(inChannels, outChannels, { kernelSize, norm, activation: null, ...init });
+    convNormActivation(inChannels, outChannels, { kernelSize, norm, activation, ...init });
 
   const last = levels.length - 1;
   const body = [`inner${last} = ${blockCall('inner_blocks', last, `x["${last}"]`)}`];

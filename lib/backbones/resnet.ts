@@ -1,13 +1,14 @@
-/** ResNet (https://arxiv.org/abs/1512.03385), ResNeXt and Wide ResNet, as torchvision builds them (stride in the 3x3). */
+/** ResNet (https://arxiv.org/abs/1512.03385), ResNeXt and Wide ResNet, as torchvision builds them, and variants of their blocks. */
 import { relu } from '../nn/activation';
 import { sequential } from '../nn/containers';
 import { conv2d } from '../nn/conv';
-import { kaimingNormal } from '../nn/init';
+import { dfConv2d } from '../nn/deform-conv';
+import { kaimingNormal, kaimingUniform, uniform } from '../nn/init';
 import { module } from '../nn/module';
 import { maxPool2d } from '../nn/pooling';
 import { tensorForward } from '../nn/source';
 import type { NormLayer } from '../nn/norm';
-import type { ModuleSpec } from '../nn/spec';
+import type { Initializer, ModuleSpec } from '../nn/spec';
 import type { Children } from './trainable';
 
 export interface ResnetArchitecture {
@@ -42,12 +43,28 @@ export const RESNETS = {
 
 export type ResnetName = keyof typeof RESNETS;
 
-const weightInit = kaimingNormal({ mode: 'fanOut', nonlinearity: 'relu' });
+/** How the convolutions are drawn: as torchvision does, or as the caffe-style bodies of the first detection code bases. */
+export const RESNET_INITS = {
+  kaimingNormal: kaimingNormal({ mode: 'fanOut', nonlinearity: 'relu' }),
+  kaimingUniform: kaimingUniform({ a: 1 }),
+} as const satisfies Record<string, Initializer>;
 
-function conv(inC: number, outC: number, kernel: 1 | 3, stride = 1, groups = 1): ModuleSpec {
-  const padding = kernel === 3 ? 1 : 0;
-  return conv2d(inC, outC, kernel, { stride, padding, groups, bias: false, weightInit });
+/** Deformable 3x3 convolutions in the bottlenecks of some layers. */
+export interface ResnetDeformable {
+  readonly layers: readonly number[];
+  readonly modulated: boolean;
+  readonly deformableGroups: number;
 }
+
+/** In what a body differs from torchvision's. */
+export interface ResnetVariant {
+  readonly weightInit: keyof typeof RESNET_INITS;
+  /** A layer's stride stands in its first bottleneck's first 1x1 convolution rather than in the 3x3. */
+  readonly strideIn1x1: boolean;
+  readonly deformable: ResnetDeformable | null;
+}
+
+type Conv = (inC: number, outC: number, kernel: 1 | 3, stride?: number) => ModuleSpec;
 
 interface BlockShape {
   readonly inChannels: number;
@@ -59,6 +76,7 @@ interface BlockShape {
 function basicBlock(
   { inChannels, planes, stride, downsample }: BlockShape,
   norm: NormLayer,
+  conv: Conv,
 ): ModuleSpec {
   return module('BasicBlock', {
     children: [
@@ -78,18 +96,17 @@ function basicBlock(
 }
 
 function bottleneckBlock(
-  shape: BlockShape,
+  { inChannels, planes, downsample }: BlockShape,
   norm: NormLayer,
-  architecture: ResnetArchitecture,
+  conv: Conv,
+  middle: { readonly width: number; readonly stride1x1: number; readonly conv2: ModuleSpec },
 ): ModuleSpec {
-  const { inChannels, planes, stride, downsample } = shape;
-  const { groups, widthPerGroup } = architecture;
-  const width = Math.floor((planes * widthPerGroup) / 64) * groups;
+  const { width, stride1x1, conv2 } = middle;
   return module('Bottleneck', {
     children: [
-      ['conv1', conv(inChannels, width, 1)],
+      ['conv1', conv(inChannels, width, 1, stride1x1)],
       ['bn1', norm(width)],
-      ['conv2', conv(width, width, 3, stride, groups)],
+      ['conv2', conv2],
       ['bn2', norm(width)],
       ['conv3', conv(width, planes * 4, 1)],
       ['bn3', norm(planes * 4)],
@@ -111,36 +128,61 @@ export function resnetStageChannels(architecture: ResnetArchitecture): number {
 }
 
 /** conv1, bn1, relu, maxpool and layer1 to layer4: a classifier without its pooling and `fc`. */
-export function resnetChildren(architecture: ResnetArchitecture, norm: NormLayer): Children {
+export function resnetChildren(
+  architecture: ResnetArchitecture,
+  norm: NormLayer,
+  variant: ResnetVariant,
+): Children {
+  const { groups, layers, widthPerGroup } = architecture;
+  const { deformable, strideIn1x1 } = variant;
   const expansion = resnetStageChannels(architecture) / 64;
+  const weightInit = RESNET_INITS[variant.weightInit];
+  const conv: Conv = (inC, outC, kernel, stride = 1) => {
+    const padding = kernel === 3 ? 1 : 0;
+    return conv2d(inC, outC, kernel, { stride, padding, bias: false, weightInit });
+  };
   let inChannels = 64;
 
-  const layer = (planes: number, blocks: number, firstStride: number): ModuleSpec => {
+  const layer = (index: number): ModuleSpec => {
+    const planes = 32 << index;
     const outChannels = planes * expansion;
-    const modules = Array.from({ length: blocks }, (_, i) => {
-      const stride = i === 0 ? firstStride : 1;
+    const isDeformable = deformable?.layers.includes(index) === true;
+    const conv3x3 = (width: number, stride: number): ModuleSpec => {
+      const geometry = { stride, padding: 1, groups, bias: false };
+      if (!isDeformable) return conv2d(width, width, 3, { ...geometry, weightInit });
+      const bound = 1 / Math.sqrt(width * 9);
+      const { modulated, deformableGroups } = deformable;
+      return dfConv2d(width, width, 3, {
+        ...{ ...geometry, modulated, deformableGroups },
+        weightInit: uniform(-bound, bound),
+      });
+    };
+    const modules = Array.from({ length: layers[index - 1] ?? 0 }, (_, i) => {
+      // Max pooling stands before layer1, which keeps the size.
+      const stride = i === 0 && index > 1 ? 2 : 1;
       const downsample =
         stride !== 1 || inChannels !== outChannels
           ? sequential([conv(inChannels, outChannels, 1, stride), norm(outChannels)])
           : null;
       const shape = { inChannels, planes, stride, downsample };
       inChannels = outChannels;
-      return architecture.block === 'basic'
-        ? basicBlock(shape, norm)
-        : bottleneckBlock(shape, norm, architecture);
+      if (architecture.block === 'basic') return basicBlock(shape, norm, conv);
+      const width = Math.floor((planes * widthPerGroup) / 64) * groups;
+      const [stride1x1, stride3x3] = strideIn1x1 ? [stride, 1] : [1, stride];
+      const conv2 = conv3x3(width, stride3x3);
+      return bottleneckBlock(shape, norm, conv, { width, stride1x1, conv2 });
     });
     return sequential(modules);
   };
 
-  const [blocks1, blocks2, blocks3, blocks4] = architecture.layers;
   return [
     ['conv1', conv2d(3, 64, 7, { stride: 2, padding: 3, bias: false, weightInit })],
     ['bn1', norm(64)],
     ['relu', relu()],
     ['maxpool', maxPool2d(3, { stride: 2, padding: 1 })],
-    ['layer1', layer(64, blocks1, 1)],
-    ['layer2', layer(128, blocks2, 2)],
-    ['layer3', layer(256, blocks3, 2)],
-    ['layer4', layer(512, blocks4, 2)],
+    ['layer1', layer(1)],
+    ['layer2', layer(2)],
+    ['layer3', layer(3)],
+    ['layer4', layer(4)],
   ];
 }

@@ -95,8 +95,10 @@ export async function loadBackboneWeights(
     );
   }
   const parts = hint.moved?.map(([, to]) => hint.to + to) ?? [hint.to];
-  const entries = (await module.names()).filter(({ name }) =>
-    parts.some((part) => name.startsWith(part)),
+  const fresh = hint.fresh?.map((part) => hint.to + part) ?? [];
+  const entries = (await module.names()).filter(
+    ({ name }) =>
+      parts.some((part) => name.startsWith(part)) && !fresh.some((part) => name.startsWith(part)),
   );
   const names = new Set(entries.map(({ name }) => name));
   const state = backboneState(checkpoint, (name) => names.has(name), hint.to, hint.moved);

@@ -57,7 +57,7 @@ describe('options of backbones', () => {
       [{ norm: null }, 'got null'],
       [{ normEps: -1 }, '"normEps"', 'at least 0'],
       [{ normEps: NaN }, '"normEps"'],
-      [{ fpnNorm: 'frozen' }, '"fpnNorm"', '"batch", null'],
+      [{ fpnNorm: 'frozen' }, '"fpnNorm"', '"batch", "group", null'],
       [{ outChannels: 0 }, '"outChannels"', 'at least 1'],
     ];
     for (const [options, ...parts] of wrong) {
