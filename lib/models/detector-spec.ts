@@ -16,6 +16,8 @@ export interface DetectorSpec<Config extends RcnnConfig | DenseConfig = RcnnConf
   readonly numClasses: number;
   /** Names by label, the background at 0; as many as `numClasses`. */
   readonly categories?: readonly string[];
+  /** Names of the keypoints in order, where the model was told. */
+  readonly keypointNames?: readonly string[];
   readonly trainable: {
     /** Prefixes of the parameters frozen from the start. */
     readonly frozen: readonly string[];

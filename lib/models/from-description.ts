@@ -17,7 +17,10 @@ import type {
 import { TorchdetError } from '../errors';
 import type { DetectorDescription, DetectorSpec } from './detector-spec';
 import { fcos } from './fcos/fcos';
+import { fcosOriginal } from './fcos/fcos-original';
 import { fasterRcnn } from './rcnn/faster-rcnn';
+import { keypointRcnn } from './rcnn/keypoint-rcnn';
+import { maskRcnn } from './rcnn/mask-rcnn';
 import { buildModel } from './registry';
 import { retinaNet } from './retinanet/retinanet';
 import { ssd } from './ssd/ssd';
@@ -25,8 +28,11 @@ import { ssd } from './ssd/ssd';
 /** Families on a backbone of one's choice, by the name of their builder; each checks every option. */
 const FAMILIES: Readonly<Record<string, (options: never) => DetectorSpec>> = {
   fasterRcnn,
+  maskRcnn,
+  keypointRcnn,
   retinaNet,
   fcos,
+  fcosOriginal,
   ssd,
 };
 

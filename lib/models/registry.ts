@@ -2,12 +2,15 @@ import { nearestName, rejectUnknownOptions, TorchdetError } from '../errors';
 import { countParameters } from '../nn/module';
 import type { DetectorSpec } from './detector-spec';
 import { fcosResnet50Fpn } from './fcos/fcos-models';
+import { fcosImprvR50Fpn1x } from './fcos/fcos-original-models';
 import {
   fasterrcnnMobilenetV3Large320Fpn,
   fasterrcnnMobilenetV3LargeFpn,
   fasterrcnnResnet50Fpn,
   fasterrcnnResnet50FpnV2,
 } from './rcnn/faster-rcnn-models';
+import { keypointrcnnResnet50Fpn } from './rcnn/keypoint-rcnn-models';
+import { maskrcnnResnet50Fpn, maskrcnnResnet50FpnV2 } from './rcnn/mask-rcnn-models';
 import type { NamedModelOptions } from './named-model';
 import { personDetector } from './person';
 import { retinanetResnet50Fpn, retinanetResnet50FpnV2 } from './retinanet/retinanet-models';
@@ -48,6 +51,18 @@ const MODELS = {
     build: fasterrcnnMobilenetV3Large320Fpn,
     description: 'Faster R-CNN, MobileNetV3-Large and FPN, for small images',
   },
+  maskrcnn_resnet50_fpn: {
+    build: maskrcnnResnet50Fpn,
+    description: 'Mask R-CNN, ResNet-50 and FPN',
+  },
+  maskrcnn_resnet50_fpn_v2: {
+    build: maskrcnnResnet50FpnV2,
+    description: 'Mask R-CNN, ResNet-50 and FPN, improved recipe',
+  },
+  keypointrcnn_resnet50_fpn: {
+    build: keypointrcnnResnet50Fpn,
+    description: 'Keypoint R-CNN, ResNet-50 and FPN: people and their keypoints',
+  },
   retinanet_resnet50_fpn: {
     build: retinanetResnet50Fpn,
     description: 'RetinaNet, ResNet-50 and FPN',
@@ -59,6 +74,12 @@ const MODELS = {
   fcos_resnet50_fpn: {
     build: fcosResnet50Fpn,
     description: 'FCOS, ResNet-50 and FPN',
+  },
+  fcos_imprv_r50_fpn_1x: {
+    build: fcosImprvR50Fpn1x,
+    description:
+      "FCOS of its authors' repository, ResNet-50 and FPN; no weights are published for torchdet to fetch",
+    gigaFlops: 100,
   },
   ssd300_vgg16: {
     build: ssd300Vgg16,

@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/floor.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/stack.h>
 #include <c10/util/Exception.h>
@@ -64,18 +65,19 @@ Span make_span(int64_t low, int64_t high, int64_t cells, int64_t length) {
   return span;
 }
 
-// One mask, cells x cells, into its box's part of the image.
-void paste(const float* mask, int64_t cells, const int64_t* box, const ImageSize& size,
+// One mask, cells[0] x cells[1], into its box's part of the image.
+void paste(const float* mask, const ImageSize& cells, const int64_t* box, const ImageSize& size,
            float* image) {
-  const Span x = make_span(box[0], box[2], cells, size[1]);
-  const Span y = make_span(box[1], box[3], cells, size[0]);
+  const Span x = make_span(box[0], box[2], cells[1], size[1]);
+  const Span y = make_span(box[1], box[3], cells[0], size[0]);
   const int64_t width = x.end - x.begin;
-  std::vector<float> rows(cells * std::max<int64_t>(width, 0));
-  for (int64_t row = 0; row < cells; ++row) {
+  if (width <= 0) return;
+  std::vector<float> rows(cells[0] * width);
+  for (int64_t row = 0; row < cells[0]; ++row) {
     for (int64_t i = 0; i < width; ++i) {
       const Tap& tap = x.taps[i];
-      rows[row * width + i] = tap.first_weight * mask[row * cells + tap.first] +
-                              tap.second_weight * mask[row * cells + tap.second];
+      rows[row * width + i] = tap.first_weight * mask[row * cells[1] + tap.first] +
+                              tap.second_weight * mask[row * cells[1] + tap.second];
     }
   }
   ops::simd::vectorised([&](auto) TORCHDET_INLINE {
@@ -92,7 +94,7 @@ void paste(const float* mask, int64_t cells, const int64_t* box, const ImageSize
 
 at::Tensor paste_on_cpu(const at::Tensor& masks, const at::Tensor& boxes, const ImageSize& size) {
   const int64_t count = masks.size(0);
-  const int64_t cells = masks.size(-1);
+  const ImageSize cells{masks.size(-2), masks.size(-1)};
   const at::Tensor images = lazy_zeros({count, 1, size[0], size[1]});
   const at::Tensor sources = masks.contiguous();
   const auto* mask = sources.const_data_ptr<float>();
@@ -100,7 +102,8 @@ at::Tensor paste_on_cpu(const at::Tensor& masks, const at::Tensor& boxes, const 
   auto* image = images.mutable_data_ptr<float>();
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      paste(mask + i * cells * cells, cells, box + 4 * i, size, image + i * size[0] * size[1]);
+      paste(mask + i * cells[0] * cells[1], cells, box + 4 * i, size,
+            image + i * size[0] * size[1]);
   });
   return images;
 }
@@ -113,10 +116,11 @@ struct AxisSamples {
 
 AxisSamples sample_axis(const at::Tensor& low, const at::Tensor& high, int64_t cells,
                         int64_t length) {
-  const at::Tensor size = (high - low + 1).clamp_min(1).unsqueeze(1);
+  const at::Tensor size = (high - low + 1).clamp_min_(1).unsqueeze(1);
   const at::Tensor offset = at::arange(length, low.options()).unsqueeze(0) - low.unsqueeze(1);
   const at::Tensor inside = offset.ge(0).logical_and_(offset.lt(size)).to(at::kFloat);
-  const at::Tensor scale = size.to(at::kFloat).reciprocal().mul_(static_cast<double>(cells));
+  const at::Tensor scale =
+      at::full_like(inside.narrow(1, 0, 1), static_cast<double>(cells)).div_(size);
   const at::Tensor position =
       offset.to(at::kFloat).add_(0.5).mul_(scale).sub_(0.5).clamp_(0, cells - 1);
   const at::Tensor floor = at::floor(position);
@@ -129,12 +133,13 @@ AxisSamples sample_axis(const at::Tensor& low, const at::Tensor& high, int64_t c
 at::Tensor paste_on_device(const at::Tensor& masks, const at::Tensor& boxes,
                            const ImageSize& size) {
   const int64_t count = masks.size(0);
-  const int64_t cells = masks.size(-1);
   const at::Tensor sources = masks.squeeze(1);
-  const AxisSamples x = sample_axis(boxes.select(1, 0), boxes.select(1, 2), cells, size[1]);
-  const AxisSamples y = sample_axis(boxes.select(1, 1), boxes.select(1, 3), cells, size[0]);
+  const int64_t height = sources.size(1);
+  const AxisSamples x =
+      sample_axis(boxes.select(1, 0), boxes.select(1, 2), sources.size(2), size[1]);
+  const AxisSamples y = sample_axis(boxes.select(1, 1), boxes.select(1, 3), height, size[0]);
   const auto columns = [&](const at::Tensor& index) {
-    return at::gather(sources, 2, index.unsqueeze(1).expand({count, cells, size[1]}));
+    return at::gather(sources, 2, index.unsqueeze(1).expand({count, height, size[1]}));
   };
   const at::Tensor rows = columns(x.first).mul_(x.first_weight.unsqueeze(1)) +
                           columns(x.second).mul_(x.second_weight.unsqueeze(1));

@@ -55,6 +55,8 @@ def describe(model, weights, is_default, lists):
             entry["keypointNames"] = "keypoints"
     if str(weights) in EPS_ZERO:
         entry["frozenNormEps"] = 0
+    elif any(f"{type(weights).__name__}.{other.name}" in EPS_ZERO for other in type(weights)):
+        entry["frozenNormEps"] = 1e-5  # not what the model's other weights were trained with
     return entry
 
 

@@ -1,32 +1,11 @@
-/** What torchvision's one-stage models by name share. */
+/** torchvision's one-stage models by name. */
 import type { DenseConfig } from '../../../binding';
-import type { Backbone } from '../../backbones/backbone';
-import { givenOptions, omit } from '../../backbones/options';
 import type { DetectorSpec } from '../detector-spec';
-import { backboneTraining, COCO_CLASSES, NAMED_MODEL_OPTIONS } from '../named-model';
-import type { BackboneTraining, NamedModelOptions } from '../named-model';
-import { checkKnown } from './checks';
+import type { NamedModelOptions } from '../named-model';
+import { modelByRecipe } from './recipe';
+import type { Recipe } from './recipe';
 
-/** How a model by name differs from its family's builder. */
-export interface DenseRecipe<Settings extends object> {
-  readonly name: string;
-  /** Layers of the backbone that can be frozen. */
-  readonly layers: number;
-  /** How many of them train by default where weights are to come. Default 3. */
-  readonly trainableLayers?: number;
-  readonly backbone: (training: BackboneTraining, normEps: number) => Backbone;
-  /** The family's builder, and the names of its settings. */
-  readonly build: (
-    options: Settings & { readonly backbone: Backbone; readonly numClasses: number },
-  ) => DetectorSpec<DenseConfig>;
-  readonly known: readonly string[];
-  /** Settings where the model differs from the builder's defaults. */
-  readonly settings: Settings;
-  /** eps that the published detector was trained with. Default `normEps`. */
-  readonly publishedEps?: number;
-  /** eps of the backbone's norm otherwise. Default 1e-5. */
-  readonly normEps?: number;
-}
+export type DenseRecipe<Settings extends object> = Recipe<Settings, DenseConfig>;
 
 /**
  * @throws TorchdetError ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN, ERR_BACKBONE_MISMATCH
@@ -35,21 +14,5 @@ export function denseModel<Settings extends object>(
   recipe: DenseRecipe<Settings>,
   options: Settings & NamedModelOptions,
 ): DetectorSpec<DenseConfig> {
-  const { name } = recipe;
-  checkKnown(name, options, [...NAMED_MODEL_OPTIONS, ...recipe.known]);
-  const training = backboneTraining(name, options, recipe.layers, recipe.trainableLayers);
-  const published = training.pretrained === 'detector' ? recipe.publishedEps : undefined;
-  const eps = options.normEps ?? published ?? recipe.normEps ?? 1e-5;
-  const spec = recipe.build({
-    ...recipe.settings,
-    ...givenOptions(omit(options, NAMED_MODEL_OPTIONS)),
-    backbone: recipe.backbone(training, eps),
-    numClasses: options.numClasses ?? COCO_CLASSES,
-  });
-  return {
-    ...spec,
-    name,
-    warnings: [...training.warnings, ...spec.warnings],
-    description: { ...spec.description, builder: name, options: givenOptions(options) },
-  };
+  return modelByRecipe(recipe, options);
 }

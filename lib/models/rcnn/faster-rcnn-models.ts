@@ -1,48 +1,25 @@
 /** torchvision's Faster R-CNN models by name. */
 import type { RcnnConfig } from '../../../binding';
-import type { Backbone } from '../../backbones/backbone';
 import { mobileNetFpn } from '../../backbones/mobilenet-fpn';
-import { givenOptions, omit } from '../../backbones/options';
 import { resnetFpn } from '../../backbones/resnet-fpn';
 import type { DetectorSpec } from '../detector-spec';
 import { fasterRcnn } from './faster-rcnn';
-import { checkKnown } from '../common/checks';
+import { modelByRecipe } from '../common/recipe';
+import type { Recipe } from '../common/recipe';
 import { FASTER_RCNN_SETTINGS } from './faster-rcnn-options';
 import type { FasterRcnnSettings } from './faster-rcnn-options';
-import { backboneTraining, COCO_CLASSES, NAMED_MODEL_OPTIONS } from '../named-model';
-import type { BackboneTraining, NamedModelOptions } from '../named-model';
+import type { NamedModelOptions } from '../named-model';
 
 /** Options of torchvision's Faster R-CNN models: those of `fasterRcnn` without the backbone, and those of all models. */
 export interface FasterRcnnModelOptions extends NamedModelOptions, FasterRcnnSettings {}
 
-interface Recipe {
-  readonly name: string;
-  /** Layers of the backbone that can be frozen. */
-  readonly layers: number;
-  readonly backbone: (training: BackboneTraining, normEps: number) => Backbone;
-  /** Settings where the model differs from `fasterRcnn`'s defaults. */
-  readonly settings: FasterRcnnSettings;
-  /** eps that the published detector was trained with. Default 1e-5. */
-  readonly publishedEps?: number;
-}
+type FasterRcnnRecipe = Omit<Recipe<FasterRcnnSettings, RcnnConfig>, 'build' | 'known'>;
 
-function build(recipe: Recipe, options: FasterRcnnModelOptions): DetectorSpec<RcnnConfig> {
-  const where = recipe.name;
-  checkKnown(where, options, [...NAMED_MODEL_OPTIONS, ...FASTER_RCNN_SETTINGS]);
-  const training = backboneTraining(where, options, recipe.layers);
-  const published = training.pretrained === 'detector' ? recipe.publishedEps : undefined;
-  const spec = fasterRcnn({
-    ...recipe.settings,
-    ...givenOptions(omit(options, NAMED_MODEL_OPTIONS)),
-    backbone: recipe.backbone(training, options.normEps ?? published ?? 1e-5),
-    numClasses: options.numClasses ?? COCO_CLASSES,
-  });
-  return {
-    ...spec,
-    name: recipe.name,
-    warnings: [...training.warnings, ...spec.warnings],
-    description: { ...spec.description, builder: recipe.name, options: givenOptions(options) },
-  };
+function build(
+  recipe: FasterRcnnRecipe,
+  options: FasterRcnnModelOptions,
+): DetectorSpec<RcnnConfig> {
+  return modelByRecipe({ ...recipe, build: fasterRcnn, known: FASTER_RCNN_SETTINGS }, options);
 }
 
 /**

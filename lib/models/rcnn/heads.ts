@@ -1,4 +1,4 @@
-/** The heads of Faster R-CNN, with torchvision's names and initial values. */
+/** The heads of the R-CNN family's boxes, and the tree they stand in, with torchvision's names and initial values. */
 import { relu } from '../../nn/activation';
 import { convNormActivation } from '../../nn/blocks';
 import { sequential } from '../../nn/containers';
@@ -10,6 +10,7 @@ import { batchNorm2d } from '../../nn/norm';
 import { flatten } from '../../nn/pooling';
 import { defineMethod, tensorForward } from '../../nn/source';
 import type { ModuleSpec } from '../../nn/spec';
+import type { RoiBranch } from './rcnn';
 
 /** torchvision's RPNHead: per level, 3x3 convolutions, then objectness (A) and box deltas (4A) by 1x1 convolutions. */
 export function rpnHead(channels: number, anchorsPerCell: number, convDepth: number): ModuleSpec {
@@ -95,12 +96,15 @@ export function fastRcnnPredictor(inFeatures: number, numClasses: number): Modul
   });
 }
 
-/** `backbone`, `rpn.head`, `roi_heads.box_head` and `roi_heads.box_predictor` under one root. */
+/** `backbone`, `rpn.head`, `roi_heads.box_head` and `roi_heads.box_predictor` under one root, and those of a branch. */
 export function rcnnModule(parts: {
+  /** torchvision's class. */
+  readonly type: string;
   readonly backbone: ModuleSpec;
   readonly rpnHead: ModuleSpec;
   readonly boxHead: ModuleSpec;
   readonly boxPredictor: ModuleSpec;
+  readonly branch?: RoiBranch;
 }): ModuleSpec {
   const perLevel = 'Tuple[List[Tensor], List[Tensor]]';
   const rpn = module('RegionProposalNetwork', {
@@ -109,20 +113,11 @@ export function rcnnModule(parts: {
       'return self.head.forward(features)',
     ]),
   });
-  const roiHeads = module('RoIHeads', {
-    children: [
-      ['box_head', parts.boxHead],
-      ['box_predictor', parts.boxPredictor],
-    ],
-    source: defineMethod('forward', 'pooled: Tensor', 'Tuple[Tensor, Tensor]', [
-      'return self.box_predictor.forward(self.box_head.forward(pooled))',
-    ]),
-  });
-  return module('FasterRCNN', {
+  return module(parts.type, {
     children: [
       ['backbone', parts.backbone],
       ['rpn', rpn],
-      ['roi_heads', roiHeads],
+      ['roi_heads', roiHeadsModule(parts)],
     ],
     source: defineMethod(
       'forward',
@@ -135,4 +130,29 @@ export function rcnnModule(parts: {
       ],
     ),
   });
+}
+
+function roiHeadsModule({
+  boxHead,
+  boxPredictor,
+  branch,
+}: {
+  readonly boxHead: ModuleSpec;
+  readonly boxPredictor: ModuleSpec;
+  readonly branch?: RoiBranch;
+}): ModuleSpec {
+  const boxes = defineMethod('forward', 'pooled: Tensor', 'Tuple[Tensor, Tensor]', [
+    'return self.box_predictor.forward(self.box_head.forward(pooled))',
+  ]);
+  const children: (readonly [string, ModuleSpec])[] = [
+    ['box_head', boxHead],
+    ['box_predictor', boxPredictor],
+  ];
+  if (!branch) return module('RoIHeads', { children, source: boxes });
+  const { kind, head, predictor } = branch;
+  children.push([`${kind}_head`, head], [`${kind}_predictor`, predictor]);
+  const own = defineMethod(`${kind}s`, 'pooled: Tensor', 'Tensor', [
+    `return self.${kind}_predictor.forward(self.${kind}_head.forward(pooled))`,
+  ]);
+  return module('RoIHeads', { children, source: `${boxes}\n${own}` });
 }

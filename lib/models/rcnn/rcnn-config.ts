@@ -1,26 +1,31 @@
-/** Options of Faster R-CNN, checked and completed with torchvision's defaults, as the detection code wants them. */
+/** Options of the R-CNN family, checked and completed with torchvision's defaults, as the detection code wants them. */
 import type { RcnnConfig, RoiHeadsConfig, RpnConfig } from '../../../binding';
 import type { Backbone } from '../../backbones/backbone';
 import { checkList, checkPositive } from '../../nn/check';
 import { checkIouOrder, fraction, positiveInteger } from '../common/checks';
 import { anchorConfig, roiPoolConfig } from '../common/levels';
 import { transformConfig } from '../common/transform';
+import type { TransformSettings } from '../common/transform';
 import type { FasterRcnnSettings } from './faster-rcnn-options';
+import type { RoiBranch } from './rcnn';
 
 /**
+ * @param transformDefaults where a model differs from Faster R-CNN's
  * @throws TorchdetError ERR_OPTION_VALUE, ERR_BACKBONE_MISMATCH
  */
-export function fasterRcnnConfig(
+export function rcnnConfig(
   where: string,
   backbone: Backbone,
   options: FasterRcnnSettings,
+  transformDefaults: TransformSettings,
+  branch: RoiBranch | undefined,
 ): RcnnConfig {
   return {
     kind: 'rcnn',
-    transform: transformConfig(where, options),
+    transform: transformConfig(where, options, transformDefaults),
     anchors: anchorConfig(where, 'rpnAnchorGenerator', backbone, options.rpnAnchorGenerator),
     rpn: rpnConfig(where, options),
-    roiHeads: roiHeadsConfig(where, backbone, options),
+    roiHeads: roiHeadsConfig(where, backbone, options, branch),
   };
 }
 
@@ -49,6 +54,7 @@ function roiHeadsConfig(
   where: string,
   backbone: Backbone,
   options: FasterRcnnSettings,
+  branch: RoiBranch | undefined,
 ): RoiHeadsConfig {
   const count = (name: keyof FasterRcnnSettings, fallback: number): number =>
     positiveInteger(where, name, options[name] ?? fallback);
@@ -57,8 +63,8 @@ function roiHeadsConfig(
   const weights = options.bboxRegWeights ?? [10, 10, 5, 5];
   const config: RoiHeadsConfig = {
     boxRoiPool: roiPoolConfig(where, 'boxRoiPool', backbone, options.boxRoiPool ?? {}),
-    maskRoiPool: null,
-    keypointRoiPool: null,
+    maskRoiPool: branch?.kind === 'mask' ? branch.roiPool : null,
+    keypointRoiPool: branch?.kind === 'keypoint' ? branch.roiPool : null,
     scoreThresh: share('boxScoreThresh', 0.05),
     nmsThresh: share('boxNmsThresh', 0.5),
     detectionsPerImg: count('boxDetectionsPerImg', 100),
