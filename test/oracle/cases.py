@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import detection as D
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN, mobilenet_backbone, resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNConvFCHead, FastRCNNPredictor, TwoMLPHead
@@ -26,6 +27,8 @@ ONE = [(64, 80)]
 class Case:
     build: Callable[[], nn.Module]
     images: list = field(default_factory=lambda: PAIR)
+    # Detections that the fullest image has at least; a case with none expects none.
+    least: int = 5
 
 
 def small(backbone, classes=7, **options):
@@ -55,6 +58,13 @@ def vgg_plain(name, last, channels):
     backbone = nn.Sequential(torchvision.models.__dict__[name](weights=None).features[: last + 1], nn.Conv2d(channels, 256, 1))
     backbone.out_channels = 256
     return backbone
+
+
+def convnext():
+    """What examples/own-backbone describes, in small."""
+    stages = [CNBlockConfig(16, 32, 1), CNBlockConfig(32, 48, 2), CNBlockConfig(48, 64, 1)]
+    features = ConvNeXt([*stages, CNBlockConfig(64, None, 1)]).features
+    return BackboneWithFPN(features, {"1": "0", "3": "1", "5": "2", "7": "3"}, [16, 32, 48, 64], 64)
 
 
 class NearestRoIAlign(MultiScaleRoIAlign):
@@ -187,6 +197,7 @@ CASES = {
             box_roi_pool=NearestRoIAlign(["0", "1", "2"], 7, 2, canonical_scale=64),
         )
     ),
+    "own-backbone": Case(lambda: small(convnext())),
     # each option of FasterRCNN away from its default
     "options-transform": Case(
         lambda: small(

@@ -51,6 +51,11 @@ def image(height, width, seed, kind="float"):
     return ((pixels * 255).to(torch.uint8).float() / 255).expand(3, -1, -1).contiguous()
 
 
+def _channels_first(module, output):
+    """A linear layer on channels-last maps gives such maps."""
+    return output.permute(0, 3, 1, 2) if isinstance(module, nn.Linear) and output.dim() == 4 else output
+
+
 def _spread(output):
     """Standard deviation around each channel's own mean."""
     flat = output.transpose(0, 1).flatten(1) if output.dim() == 4 else output.t()
@@ -71,24 +76,33 @@ def round3(value):
 
 
 @torch.no_grad()
-def calibrate(model, run, targets=TARGETS, centred=CENTRED):
-    """Runs the model once, rescaling each convolution and linear layer as its first call comes by."""
-    fill(model)
-    scales, values, handles = {}, {}, []
+def calibrate(model, run, targets=TARGETS, means=CENTRED, values=None):
+    """Runs the model once, rescaling each convolution and linear layer as its first call comes by.
+
+    targets: standard deviation wanted of a layer's output, 1 elsewhere. means: layers whose biases bring each channel's mean
+    to a value, or to the values of a list; of names alone, to 0. values: tensors that are given.
+    """
+    values = dict(values or {})
+    means = means if isinstance(means, dict) else dict.fromkeys(means, 0.0)
+    fill(model, values=values)
+    scales, handles = {}, []
 
     def hook_for(name):
         def hook(module, args, output):
             if f"{name}.weight" in scales:
                 return output
-            plain = output if module.bias is None else output - module.bias.view(-1, *[1] * (output.dim() - 2))
+            plain = _channels_first(module, output)
+            if module.bias is not None:
+                plain = plain - module.bias.view(-1, *[1] * (plain.dim() - 2))
             scale = round3(targets.get(name, 1.0) / max(_spread(plain), 1e-6))
             scales[f"{name}.weight"] = scale
             module.weight.copy_(draw(f"{name}.weight", tuple(module.weight.shape), scale))
-            if name in centred:
+            if name in means:
                 module.bias.zero_()
                 output = module.forward(*args)
-                means = output.transpose(0, 1).flatten(1).mean(1) if output.dim() == 4 else output.mean(0)
-                values[f"{name}.bias"] = [round(-m, 4) for m in means.tolist()]
+                found = output.transpose(0, 1).flatten(1).mean(1) if output.dim() == 4 else output.mean(0)
+                bias = torch.as_tensor(means[name]) - found
+                values[f"{name}.bias"] = [round(b, 4) for b in bias.tolist()]
                 module.bias.copy_(torch.tensor(values[f"{name}.bias"]))
             return module.forward(*args)
 
