@@ -1,18 +1,43 @@
-import type { Binding, NativeDetector, NativeTensor } from '../../binding';
+import type { Binding, NativeDetector, NativeStageDetections, NativeTensor } from '../../binding';
 import { type ImageInput, prepareImage } from '../images/input';
 import { Tensor } from '../tensor';
 
 /** [height, width] in pixels. */
 export type Size = readonly [height: number, width: number];
 
+/** What a stage found in one image, in pixels of the batch, best first. */
+export interface StageDetections {
+  /** N x 4 float32, xyxy. */
+  readonly boxes: Tensor;
+  /** N int64. */
+  readonly labels: Tensor;
+  /** N float32, 0 to 1. */
+  readonly scores: Tensor;
+  /** N x 1 x M x M float32 in 0 to 1, not yet pasted into the image (Mask R-CNN). */
+  readonly masks?: Tensor;
+  /** N x K x 3 float32: x, y and visibility (Keypoint R-CNN). */
+  readonly keypoints?: Tensor;
+  /** N x K float32. */
+  readonly keypointsScores?: Tensor;
+}
+
 const wrap = (tensors: readonly NativeTensor[]) => tensors.map((tensor) => new Tensor(tensor));
 const wrapAll = (tensors: Record<string, NativeTensor>) =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, new Tensor(tensor)]));
+const wrapDetections = (found: NativeStageDetections): StageDetections => ({
+  boxes: new Tensor(found.boxes),
+  labels: new Tensor(found.labels),
+  scores: new Tensor(found.scores),
+  ...(found.masks && { masks: new Tensor(found.masks) }),
+  ...(found.keypoints && { keypoints: new Tensor(found.keypoints) }),
+  ...(found.keypointsScores && { keypointsScores: new Tensor(found.keypointsScores) }),
+});
 const unwrap = (tensors: readonly Tensor[]) => tensors.map((tensor) => tensor.native);
 
 /**
- * The stages of a two-stage detector one by one, on inputs of one's own: to follow the algorithm, or to compare with
- * torchvision's `transform`, `backbone`, `rpn` and `roi_heads`. They run the network exactly as described, unfused.
+ * The stages of a detector one by one, on inputs of one's own: to follow the algorithm, or to compare with torchvision's
+ * `transform` and `backbone`, then `rpn` and `roi_heads` of a two-stage detector, or `head` of a one-stage one. They run the
+ * network exactly as described, unfused.
  */
 export class Stages {
   readonly #native: NativeDetector;
@@ -70,11 +95,26 @@ export class Stages {
       pooled: new Tensor(output.pooled),
       classLogits: new Tensor(output.classLogits),
       boxRegression: new Tensor(output.boxRegression),
-      detections: output.detections.map(({ boxes, labels, scores }) => ({
-        boxes: new Tensor(boxes),
-        labels: new Tensor(labels),
-        scores: new Tensor(scores),
-      })),
+      detections: output.detections.map(wrapDetections),
+    };
+  }
+
+  /**
+   * The head of a one-stage detector on feature maps in the backbone's order, and the detections that it leads to (torchvision's
+   * `head`, `anchor_generator` and `postprocess_detections` of RetinaNet, FCOS and SSD).
+   *
+   * @param imageSizes - of each image in the batch, before padding
+   * @param batchSize - of the batch the features were made of
+   * @throws TorchdetError ERR_ARCHIVE_UNSUPPORTED where the detector is a two-stage one
+   */
+  async head(features: readonly Tensor[], imageSizes: readonly Size[], batchSize: Size) {
+    const output = await this.#native.head(unwrap(features), imageSizes, batchSize);
+    return {
+      /** S x 4 float32, the same for every image: anchors or default boxes; the original FCOS: points, S x 2. */
+      anchors: new Tensor(output.anchors),
+      /** `cls_logits` N x S x classes, `bbox_regression` N x S x 4 and, for FCOS, `bbox_ctrness` N x S x 1. */
+      outputs: wrapAll(output.outputs),
+      detections: output.detections.map(wrapDetections),
     };
   }
 }

@@ -9,7 +9,7 @@
 
 namespace torchdet::binding {
 
-struct DetectorState;
+class DetectorState;
 
 class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
  public:
@@ -19,15 +19,20 @@ class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
 
  private:
   Napi::Value predict(const Napi::CallbackInfo& info);
+  // Single stages: detector_stages.cc.
   Napi::Value transform(const Napi::CallbackInfo& info);
   Napi::Value backbone(const Napi::CallbackInfo& info);
   Napi::Value rpn(const Napi::CallbackInfo& info);
   Napi::Value roi_heads(const Napi::CallbackInfo& info);
+  Napi::Value head(const Napi::CallbackInfo& info);
+
   void dispose(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<DetectorState>& live() const;
-  // For the stages, which only a detector of R-CNN structure has.
-  const std::shared_ptr<DetectorState>& live_rcnn() const;
+  // For the stages: throw where the detector is not of the kind that has this one.
+  const std::shared_ptr<DetectorState>& live_with_stages() const;
+  const std::shared_ptr<DetectorState>& live_rcnn(const char* stage) const;
+  const std::shared_ptr<DetectorState>& live_dense(const char* stage) const;
 
   std::shared_ptr<DetectorState> state_;
 };

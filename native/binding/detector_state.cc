@@ -2,54 +2,127 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include "../script/dense_network.h"
 #include "../script/forward_detector.h"
 #include "../script/network.h"
 
 namespace torchdet::binding {
+namespace {
+
+using detection::ImageSize;
+using torch::jit::Module;
+
+std::unique_ptr<detection::RcnnNetwork> make_network(const DrivenRcnn&, const Module& module,
+                                                     bool exact) {
+  return exact ? script::make_exact_network(module) : script::make_compiled_network(module);
+}
+
+std::unique_ptr<detection::DenseNetwork> make_network(const DrivenDense&, const Module& module,
+                                                      bool exact) {
+  return exact ? script::make_exact_dense_network(module)
+               : script::make_compiled_dense_network(module);
+}
+
+}  // namespace
 
 DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state,
                              std::optional<detection::DetectionConfig> config)
     : module(std::move(module_state)) {
   if (!config) return;
+  const c10::Device device(module->device);
   if (auto* two_stage = std::get_if<detection::RcnnConfig>(&*config)) {
-    rcnn.emplace(std::move(*two_stage), c10::Device(module->device));
+    driven_ = DrivenRcnn{detection::GeneralizedRcnn(std::move(*two_stage), device)};
+  } else {
+    auto& one_stage = std::get<detection::DenseConfig>(*config);
+    driven_ = DrivenDense{detection::DenseDetector(std::move(one_stage), device)};
   }
+}
+
+template <typename AnyDriven>
+typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exact) {
+  // Running statistics and dropout behave as in evaluation, whatever mode the module is left in for
+  // training.
+  if (module->module.is_training()) module->module.eval();
+  if (exact) {
+    if (!driven.exact) driven.exact = make_network(driven, module->module, true);
+    return *driven.exact;
+  }
+  const uint64_t version = module->version.load();
+  if (!driven.compiled || driven.compiled_version != version) {
+    // Constants of a compiled graph must be ordinary tensors: those made in inference mode may not
+    // be changed later.
+    c10::InferenceMode ordinary(false);
+    c10::AutoGradMode no_gradients(false);
+    driven.compiled.reset();
+    driven.compiled = make_network(driven, module->module, false);
+    driven.compiled_version = version;
+  }
+  return *driven.compiled;
+}
+
+template <typename Run, typename Otherwise>
+auto DetectorState::drive(bool exact, Run run, Otherwise otherwise) -> decltype(otherwise()) {
+  if (auto* rcnn = std::get_if<DrivenRcnn>(&driven_)) {
+    return run(rcnn->detector, network(*rcnn, exact));
+  }
+  if (auto* dense = std::get_if<DrivenDense>(&driven_)) {
+    return run(dense->detector, network(*dense, exact));
+  }
+  return otherwise();
 }
 
 std::vector<detection::Detections> DetectorState::predict(
     const std::vector<detection::ImageView>& images, double score_threshold, bool exact,
     const detection::Checkpoint& checkpoint) {
   c10::InferenceMode no_gradients;
-  enter_evaluation();
-  if (!rcnn) {
-    return script::predict_by_forward(module->module, images, score_threshold,
-                                      c10::Device(module->device));
-  }
-  detection::RcnnNetwork& network = exact ? exact_network() : compiled_network();
-  return rcnn->predict(network, images, score_threshold, checkpoint);
+  return drive(
+      exact,
+      [&](auto& detector, auto& form) {
+        return detector.predict(form, images, score_threshold, checkpoint);
+      },
+      [&] {
+        if (module->module.is_training()) module->module.eval();
+        return script::predict_by_forward(module->module, images, score_threshold,
+                                          c10::Device(module->device));
+      });
 }
 
-void DetectorState::enter_evaluation() {
-  if (module->module.is_training()) module->module.eval();
+detection::ImageBatch DetectorState::transform(const std::vector<detection::ImageView>& images) {
+  c10::InferenceMode no_gradients;
+  return is_rcnn() ? std::get<DrivenRcnn>(driven_).detector.transform(images)
+                   : std::get<DrivenDense>(driven_).detector.transform(images);
 }
 
-detection::RcnnNetwork& DetectorState::exact_network() {
-  if (!exact_) exact_ = script::make_exact_network(module->module);
-  return *exact_;
+detection::FeatureMaps DetectorState::backbone(const at::Tensor& batch) {
+  c10::InferenceMode no_gradients;
+  return drive(
+      true, [&](auto& detector, auto& form) { return detector.backbone(form, batch); },
+      []() -> detection::FeatureMaps { TORCH_CHECK(false, "the stages are not known"); });
 }
 
-detection::RcnnNetwork& DetectorState::compiled_network() {
-  const uint64_t version = module->version.load();
-  if (!compiled_ || compiled_version_ != version) {
-    // Constants of a compiled graph must be ordinary tensors: those made in inference mode may not
-    // be changed later.
-    c10::InferenceMode ordinary(false);
-    c10::AutoGradMode no_gradients(false);
-    compiled_.reset();
-    compiled_ = script::make_compiled_network(module->module);
-    compiled_version_ = version;
-  }
-  return *compiled_;
+detection::RpnOutput DetectorState::rpn(const std::vector<at::Tensor>& features,
+                                        const std::vector<ImageSize>& image_sizes,
+                                        const ImageSize& batch_size) {
+  c10::InferenceMode no_gradients;
+  auto& rcnn = std::get<DrivenRcnn>(driven_);
+  return rcnn.detector.rpn(network(rcnn, true), features, image_sizes, batch_size);
+}
+
+detection::RoiOutput DetectorState::roi_heads(const detection::FeatureMaps& features,
+                                              const std::vector<at::Tensor>& proposals,
+                                              const std::vector<ImageSize>& image_sizes,
+                                              const ImageSize& batch_size) {
+  c10::InferenceMode no_gradients;
+  auto& rcnn = std::get<DrivenRcnn>(driven_);
+  return rcnn.detector.roi_heads(network(rcnn, true), features, proposals, image_sizes, batch_size);
+}
+
+detection::DenseOutput DetectorState::head(const std::vector<at::Tensor>& features,
+                                           const std::vector<ImageSize>& image_sizes,
+                                           const ImageSize& batch_size) {
+  c10::InferenceMode no_gradients;
+  auto& dense = std::get<DrivenDense>(driven_);
+  return dense.detector.head(network(dense, true), features, image_sizes, batch_size);
 }
 
 }  // namespace torchdet::binding

@@ -1,36 +1,71 @@
-// What a detector runs: touched on the device's thread only.
+// What a detector runs: touched on the device's thread only, but for the questions about its kind.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
+#include "../detection/dense_detector.h"
 #include "../detection/generalized_rcnn.h"
 #include "module_state.h"
 
 namespace torchdet::binding {
 
-struct DetectorState {
+// A detection algorithm and the two forms of the network it drives, each made when first asked for.
+// The compiled form is made anew when the module's weights have changed.
+template <typename DetectorType, typename NetworkType>
+struct Driven {
+  using Detector = DetectorType;
+  using Network = NetworkType;
+
+  Detector detector;
+  std::unique_ptr<Network> exact;
+  std::unique_ptr<Network> compiled;
+  uint64_t compiled_version = 0;
+};
+using DrivenRcnn = Driven<detection::GeneralizedRcnn, detection::RcnnNetwork>;
+using DrivenDense = Driven<detection::DenseDetector, detection::DenseNetwork>;
+
+class DetectorState {
+ public:
   DetectorState(std::shared_ptr<ModuleState> module_state,
                 std::optional<detection::DetectionConfig> config);
+
+  bool is_rcnn() const { return std::holds_alternative<DrivenRcnn>(driven_); }
+  bool is_dense() const { return std::holds_alternative<DrivenDense>(driven_); }
 
   std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images,
                                              double score_threshold, bool exact,
                                              const detection::Checkpoint& checkpoint);
-  detection::RcnnNetwork& exact_network();
+
+  // The single stages, always exact; each throws where the detector is of another kind.
+  detection::ImageBatch transform(const std::vector<detection::ImageView>& images);
+  detection::FeatureMaps backbone(const at::Tensor& batch);
+  detection::RpnOutput rpn(const std::vector<at::Tensor>& features,
+                           const std::vector<detection::ImageSize>& image_sizes,
+                           const detection::ImageSize& batch_size);
+  detection::RoiOutput roi_heads(const detection::FeatureMaps& features,
+                                 const std::vector<at::Tensor>& proposals,
+                                 const std::vector<detection::ImageSize>& image_sizes,
+                                 const detection::ImageSize& batch_size);
+  detection::DenseOutput head(const std::vector<at::Tensor>& features,
+                              const std::vector<detection::ImageSize>& image_sizes,
+                              const detection::ImageSize& batch_size);
 
   const std::shared_ptr<ModuleState> module;
-  std::optional<detection::GeneralizedRcnn> rcnn;
 
  private:
-  detection::RcnnNetwork& compiled_network();
-  // Running statistics and dropout behave as in evaluation, whatever mode the module is left in for
-  // training.
-  void enter_evaluation();
+  struct ForwardOnly {};  // an archive of unknown structure: it runs through its own forward
 
-  std::unique_ptr<detection::RcnnNetwork> exact_;
-  std::unique_ptr<detection::RcnnNetwork> compiled_;
-  uint64_t compiled_version_ = 0;
+  template <typename AnyDriven>
+  typename AnyDriven::Network& network(AnyDriven& driven, bool exact);
+  // `run` with the detector and its network in the given form, on whichever kind it is; `otherwise`
+  // where there is none.
+  template <typename Run, typename Otherwise>
+  auto drive(bool exact, Run run, Otherwise otherwise) -> decltype(otherwise());
+
+  std::variant<ForwardOnly, DrivenRcnn, DrivenDense> driven_;
 };
 
 }  // namespace torchdet::binding

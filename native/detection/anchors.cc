@@ -12,9 +12,6 @@
 namespace torchdet::detection {
 namespace {
 
-// A grid for a 800 x 1088 image is 3.5 MB.
-constexpr size_t kCachedGrids = 8;
-
 at::Tensor level_anchors(const at::Tensor& cells, const ImageSize& grid, const ImageSize& stride,
                          const at::TensorOptions& options) {
   const at::Tensor y =
@@ -59,31 +56,17 @@ AnchorGenerator::AnchorGenerator(const AnchorConfig& config) {
 
 at::Tensor AnchorGenerator::grid_anchors(const std::vector<ImageSize>& grid_sizes,
                                          const ImageSize& batch_size, c10::Device device) {
-  for (auto entry = cache_.begin(); entry != cache_.end(); ++entry) {
-    if (entry->grid_sizes == grid_sizes && entry->batch_size == batch_size &&
-        entry->device == device) {
-      cache_.splice(cache_.begin(), cache_, entry);
-      return cache_.front().anchors;
-    }
-  }
-  cache_.push_front({grid_sizes, batch_size, device, make_anchors(grid_sizes, batch_size, device)});
-  if (cache_.size() > kCachedGrids) cache_.pop_back();
-  return cache_.front().anchors;
+  return cache_.get(grid_sizes, batch_size, device,
+                    [&] { return make_anchors(grid_sizes, batch_size, device); });
 }
 
 at::Tensor AnchorGenerator::make_anchors(const std::vector<ImageSize>& grid_sizes,
                                          const ImageSize& batch_size, c10::Device device) const {
-  TORCH_CHECK(grid_sizes.size() == levels(), "the backbone gives ", grid_sizes.size(),
-              " feature maps, but the anchors have sizes for ", levels(), " levels");
-  // What is cached while predicting may serve training later, so it must not be made of inference
-  // tensors.
-  const c10::InferenceMode ordinary_tensors(false);
+  check_grid(grid_sizes, levels(), batch_size);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   std::vector<at::Tensor> anchors;
   for (size_t level = 0; level < levels(); ++level) {
     const ImageSize& grid = grid_sizes[level];
-    TORCH_CHECK(grid[0] > 0 && grid[1] > 0, "feature map ", level, " is ", grid[0], " x ", grid[1],
-                " (height x width) for a batch of ", batch_size[0], " x ", batch_size[1]);
     const ImageSize stride = {batch_size[0] / grid[0], batch_size[1] / grid[1]};
     anchors.push_back(level_anchors(cells_[level], grid, stride, options));
   }

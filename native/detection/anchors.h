@@ -1,16 +1,15 @@
-// Anchors of all feature levels, as torchvision's AnchorGenerator. The generator owns a small cache
-// of the grids it made last, so that a run of equally sized batches computes them once; use it from
-// one thread at a time.
+// Anchors of all feature levels, as torchvision's AnchorGenerator. Use a generator from one thread
+// at a time: it keeps the grids it made last.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstdint>
-#include <list>
 #include <vector>
 
 #include "config.h"
+#include "grid_cache.h"
 #include "types.h"
 
 namespace torchdet::detection {
@@ -33,18 +32,11 @@ class AnchorGenerator {
                           c10::Device device);
 
  private:
-  struct CacheEntry {
-    std::vector<ImageSize> grid_sizes;
-    ImageSize batch_size;
-    c10::Device device;
-    at::Tensor anchors;
-  };
-
   at::Tensor make_anchors(const std::vector<ImageSize>& grid_sizes, const ImageSize& batch_size,
                           c10::Device device) const;
 
   std::vector<at::Tensor> cells_;  // per level
-  std::list<CacheEntry> cache_;    // most recently used first
+  GridCache cache_;
 };
 
 }  // namespace torchdet::detection

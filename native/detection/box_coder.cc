@@ -62,6 +62,15 @@ at::Tensor BoxCoder::encode(const at::Tensor& targets, const at::Tensor& boxes) 
       /*dim=*/1);
 }
 
+at::Tensor decode_linear(const at::Tensor& deltas, const at::Tensor& boxes) {
+  const at::Tensor first = boxes.narrow(1, 0, 2);
+  const at::Tensor last = boxes.narrow(1, 2, 2);
+  const at::Tensor centre = 0.5 * (first + last);
+  const at::Tensor sides = last - first;
+  return at::cat({centre - deltas.narrow(1, 0, 2) * sides, centre + deltas.narrow(1, 2, 2) * sides},
+                 /*dim=*/1);
+}
+
 at::Tensor clip_boxes(const at::Tensor& boxes, const ImageSize& size) {
   const at::Tensor x = at::slice(boxes, /*dim=*/1, 0, std::nullopt, /*step=*/2).clamp(0, size[1]);
   const at::Tensor y = at::slice(boxes, /*dim=*/1, 1, std::nullopt, /*step=*/2).clamp(0, size[0]);

@@ -27,6 +27,10 @@ class BoxCoder {
   std::array<double, 4> weights_;
 };
 
+// torchvision's BoxLinearCoder with normalize_by_size: deltas (left, top, right, bottom) from the
+// centre of a reference box, in units of its sides. deltas and boxes N x 4 to boxes N x 4.
+at::Tensor decode_linear(const at::Tensor& deltas, const at::Tensor& boxes);
+
 // Boxes N x 4 clamped to an image of that size.
 at::Tensor clip_boxes(const at::Tensor& boxes, const ImageSize& size);
 

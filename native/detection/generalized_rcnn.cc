@@ -1,7 +1,6 @@
 #include "generalized_rcnn.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/nonzero.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -13,29 +12,10 @@
 #include "roi_pool.h"
 #include "rpn.h"
 #include "serial_scope.h"
+#include "stage_parts.h"
 
 namespace torchdet::detection {
 namespace {
-
-void call(const Checkpoint& checkpoint) {
-  if (checkpoint) checkpoint();
-}
-
-ImageSize spatial_size(const at::Tensor& tensor) { return {tensor.size(-2), tensor.size(-1)}; }
-
-std::vector<at::Tensor> maps_of(const FeatureMaps& features) {
-  std::vector<at::Tensor> maps;
-  for (const auto& feature : features) maps.push_back(feature.second);
-  return maps;
-}
-
-void drop_below(double score_threshold, Detections& detections) {
-  const at::Tensor keep = at::nonzero(detections.scores.ge(score_threshold)).squeeze(1);
-  if (keep.size(0) == detections.scores.size(0)) return;
-  detections.boxes = detections.boxes.index_select(0, keep);
-  detections.labels = detections.labels.index_select(0, keep);
-  detections.scores = detections.scores.index_select(0, keep);
-}
 
 std::vector<Detections> no_detections(size_t images, const at::TensorOptions& options) {
   Detections none;
@@ -43,16 +23,6 @@ std::vector<Detections> no_detections(size_t images, const at::TensorOptions& op
   none.labels = at::empty({0}, options.dtype(at::kLong));
   none.scores = at::empty({0}, options);
   return std::vector<Detections>(images, none);
-}
-
-void check_features(const std::vector<at::Tensor>& features, size_t levels, size_t images) {
-  TORCH_CHECK(features.size() == levels, "the backbone gives ", features.size(),
-              " feature maps, but the anchors have sizes for ", levels, " levels");
-  for (size_t i = 0; i < features.size(); ++i) {
-    TORCH_CHECK(features[i].dim() == 4 && features[i].size(0) == static_cast<int64_t>(images),
-                "feature map ", i, " has shape ", features[i].sizes(), "; wanted is ", images,
-                " x channels x height x width");
-  }
 }
 
 }  // namespace
@@ -75,9 +45,8 @@ RpnOutput GeneralizedRcnn::rpn(RcnnNetwork& network, const std::vector<at::Tenso
   const auto [objectness, deltas] = network.rpn_head(features);
   const SerialScope serial;
   FlatHeads heads = flatten_heads(objectness, deltas);
-  std::vector<ImageSize> grid_sizes;
-  for (const at::Tensor& map : features) grid_sizes.push_back(spatial_size(map));
-  const at::Tensor anchors = anchors_.grid_anchors(grid_sizes, batch_size, features[0].device());
+  const at::Tensor anchors =
+      anchors_.grid_anchors(sizes_of(features), batch_size, features[0].device());
   Proposals proposals =
       select_proposals(heads, anchors, image_sizes, config_.rpn,
                        {config_.rpn.pre_nms_top_n_test, config_.rpn.post_nms_top_n_test});

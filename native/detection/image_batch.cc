@@ -52,6 +52,7 @@ Normalization normalization_of(const TransformConfig& config) {
     normalization.mean[i] = static_cast<float>(config.image_mean[i]);
     normalization.std[i] = static_cast<float>(config.image_std[i]);
   }
+  if (config.channel_order == ChannelOrder::kBgr) normalization.source = {2, 1, 0};
   return normalization;
 }
 
@@ -93,12 +94,15 @@ at::Tensor batch_on_device(const std::vector<ImageView>& images,
                            const Normalization& normalization, c10::Device device) {
   const at::Tensor mean = channel_values(normalization.mean, device);
   const at::Tensor std = channel_values(normalization.std, device);
+  const at::Tensor channels =
+      at::tensor(at::ArrayRef<int64_t>(normalization.source.data(), kChannels)).to(device);
   at::Tensor batch =
       at::zeros({static_cast<int64_t>(images.size()), kChannels, padded[0], padded[1]},
                 at::TensorOptions().dtype(at::kFloat).device(device))
           .contiguous(at::MemoryFormat::ChannelsLast);
   for (size_t i = 0; i < images.size(); ++i) {
-    const at::Tensor normalized = to_device(images[i], device).sub(mean).div_(std);
+    const at::Tensor image = to_device(images[i], device).expand({1, kChannels, -1, -1});
+    const at::Tensor normalized = image.index_select(1, channels).sub(mean).div_(std);
     const at::Tensor resized =
         at::upsample_bilinear2d(normalized, {sizes[i][0], sizes[i][1]}, /*align_corners=*/false);
     batch[static_cast<int64_t>(i)]

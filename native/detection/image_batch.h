@@ -1,7 +1,7 @@
 // Images to one batch, as torchvision's GeneralizedRCNNTransform: normalise, then resize bilinearly
-// without antialiasing, then pad with zeros at the right and at the bottom. The images are only
-// read during the call and the batch owns its memory. Call it with gradients off (NoGradGuard or
-// InferenceMode).
+// without antialiasing, then pad with zeros at the right and at the bottom; the channels are put
+// into the batch's order first. The images are only read during the call and the batch owns its
+// memory. Call it with gradients off (NoGradGuard or InferenceMode).
 #pragma once
 
 #include <c10/core/Device.h>

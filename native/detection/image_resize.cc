@@ -19,11 +19,9 @@ constexpr int64_t kChannels = 3;
 class PixelSource {
  public:
   PixelSource(const ImageView& image, const Normalization& normalization)
-      : pixels_(image.pixels),
-        row_stride_(image.width * image.channels),
-        step_(image.channels),
-        channel_offset_(image.channels == 1 ? 0 : 1) {
+      : pixels_(image.pixels), row_stride_(image.width * image.channels), step_(image.channels) {
     for (int64_t channel = 0; channel < kChannels; ++channel) {
+      offsets_[channel] = image.channels == 1 ? 0 : normalization.source[channel];
       for (int value = 0; value < 256; ++value) {
         table_[channel][value] =
             (static_cast<float>(value) / 255.0f - normalization.mean[channel]) /
@@ -35,7 +33,7 @@ class PixelSource {
   void select_row(int64_t row) { row_ = pixels_ + row * row_stride_; }
 
   TORCHDET_INLINE float operator()(int64_t column, int64_t channel) const {
-    return table_[channel][row_[column * step_ + channel * channel_offset_]];
+    return table_[channel][row_[column * step_ + offsets_[channel]]];
   }
 
  private:
@@ -43,7 +41,7 @@ class PixelSource {
   const uint8_t* row_ = nullptr;
   int64_t row_stride_;
   int64_t step_;
-  int64_t channel_offset_;
+  std::array<int64_t, kChannels> offsets_;  // of each channel of the batch within a pixel
   std::array<std::array<float, 256>, kChannels> table_;
 };
 
@@ -53,13 +51,17 @@ class PlaneSource {
   PlaneSource(const ImageView& image, const Normalization& normalization)
       : data_(image.tensor.const_data_ptr<float>()),
         width_(image.tensor.size(2)),
-        plane_stride_(image.tensor.size(0) == 1 ? 0 : image.tensor.size(1) * width_),
-        normalization_(normalization) {}
+        normalization_(normalization) {
+    const int64_t plane = image.tensor.size(0) == 1 ? 0 : image.tensor.size(1) * width_;
+    for (int64_t channel = 0; channel < kChannels; ++channel) {
+      offsets_[channel] = normalization.source[channel] * plane;
+    }
+  }
 
   void select_row(int64_t row) { row_ = data_ + row * width_; }
 
   TORCHDET_INLINE float operator()(int64_t column, int64_t channel) const {
-    return (row_[channel * plane_stride_ + column] - normalization_.mean[channel]) /
+    return (row_[offsets_[channel] + column] - normalization_.mean[channel]) /
            normalization_.std[channel];
   }
 
@@ -67,7 +69,7 @@ class PlaneSource {
   const float* data_;
   const float* row_ = nullptr;
   int64_t width_;
-  int64_t plane_stride_;
+  std::array<int64_t, kChannels> offsets_;  // of each channel of the batch, to its plane
   Normalization normalization_;
 };
 

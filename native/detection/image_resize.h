@@ -10,9 +10,12 @@
 
 namespace torchdet::detection {
 
+// What becomes of the channels: channel c of the batch is channel `source[c]` of the (RGB) image,
+// less mean[c], by std[c].
 struct Normalization {
   std::array<float, 3> mean;
   std::array<float, 3> std;
+  std::array<int64_t, 3> source = {0, 1, 2};
 };
 
 // Where one image of a channels-last batch goes: `padded` rows and columns of 3 floats, the image

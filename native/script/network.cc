@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "inference_compiler.h"
+#include "network_parts.h"
 
 namespace torchdet::script {
 namespace {
@@ -43,21 +44,7 @@ class ScriptNetwork : public detection::RcnnNetwork {
         keypoint_(std::move(keypoint)) {}
 
   detection::FeatureMaps backbone(const at::Tensor& images) override {
-    // Batches come channels last, which the compiled form wants. torchvision computes NCHW, and
-    // convolutions of the two layouts round differently: the exact form follows it.
-    const c10::IValue output = backbone_.forward({exact_ ? images.contiguous() : images});
-    detection::FeatureMaps maps;
-    if (output.isTensor()) {  // torchvision calls a backbone's single map '0'
-      maps.emplace_back("0", output.toTensor());
-      return maps;
-    }
-    TORCH_CHECK(output.isGenericDict(),
-                "the backbone must return a Tensor or a Dict[str, Tensor], got ",
-                output.type()->str());
-    for (const auto& entry : output.toGenericDict()) {
-      maps.emplace_back(entry.key().toStringRef(), entry.value().toTensor());
-    }
-    return maps;
+    return run_backbone(backbone_, images, exact_);
   }
 
   std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>> rpn_head(

@@ -1,0 +1,65 @@
+// A one-stage detector, as torchvision's RetinaNet, FCOS and SSD in evaluation, and the original
+// FCOS: it owns the configuration and the generator of its anchors, default boxes or points with
+// its cache, and borrows the network for the length of each call, so that one object serves the
+// exact and the compiled form of a network. Not thread-safe: it belongs to its device's thread.
+// Every method runs with the caller's gradient mode, which must be off (NoGradGuard or
+// InferenceMode), and throws c10::Error on bad input or on network outputs that do not fit or are
+// not finite.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <variant>
+#include <vector>
+
+#include "anchors.h"
+#include "config.h"
+#include "default_boxes.h"
+#include "dense_selection.h"
+#include "fcos.h"
+#include "network.h"
+#include "types.h"
+
+namespace torchdet::detection {
+
+struct DenseOutput {
+  at::Tensor anchors;                  // S x 4 xyxy, the same for every image; fcosOriginal: S x 2
+  DenseOutputs outputs;                // of the head
+  std::vector<Detections> detections;  // per image, boxes in pixels of the resized image
+};
+
+class DenseDetector {
+ public:
+  DenseDetector(DenseConfig config, c10::Device device);
+
+  const DenseConfig& config() const { return config_; }
+
+  // Detections in pixels of the images as they came in; scores below `score_threshold` are dropped
+  // after the model's own thresholds. `checkpoint` is called between the stages.
+  std::vector<Detections> predict(DenseNetwork& network, const std::vector<ImageView>& images,
+                                  double score_threshold, const Checkpoint& checkpoint);
+
+  // The single stages that predict runs.
+  ImageBatch transform(const std::vector<ImageView>& images) const;
+  FeatureMaps backbone(DenseNetwork& network, const at::Tensor& batch) const;
+  // `features` in the backbone's order; `image_sizes` before padding; `batch_size` height and width
+  // of the batch.
+  DenseOutput head(DenseNetwork& network, const std::vector<at::Tensor>& features,
+                   const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size);
+
+ private:
+  using Generator = std::variant<AnchorGenerator, DefaultBoxGenerator, PointGenerator>;
+
+  static Generator make_generator(const DenseConfig& config);
+
+  DensePlaces places(const std::vector<at::Tensor>& features, const ImageSize& batch_size);
+  std::vector<Detections> select(const DenseOutputs& outputs, const DensePlaces& places,
+                                 const std::vector<ImageSize>& image_sizes) const;
+
+  DenseConfig config_;
+  c10::Device device_;
+  Generator generator_;
+};
+
+}  // namespace torchdet::detection
