@@ -15,12 +15,13 @@ import { normal } from '../nn/init';
 import { frozen, module } from '../nn/module';
 import { batchNorm2d, frozenBatchNorm2d } from '../nn/norm';
 import type { NormLayer } from '../nn/norm';
-import { childExpression, defineMethod } from '../nn/source';
+import { childExpression, defineMethod, tensorForward } from '../nn/source';
 import type { ModuleSpec } from '../nn/spec';
 import type { Backbone } from './backbone';
 import { MOBILENETS_V3, stagesFromHead } from './mobilenet';
 import type { Feature, MobileNetV3Name } from './mobilenet';
 import { givenOptions, lookUp } from './options';
+import type { Children } from './trainable';
 
 /** The norm of SSDlite's layers. */
 export interface SsdLiteNormOptions {
@@ -79,9 +80,21 @@ function extraBlock(inC: number, outC: number, norm: NormLayer): ModuleSpec {
 }
 
 /** The layers of an inverted residual, which SSDlite takes apart after the expansion. */
-function blockLayers(block: ModuleSpec): readonly ModuleSpec[] {
+function blockLayers(block: ModuleSpec): Children {
   const [, layers] = block.children?.[0] ?? [];
-  return (layers?.children ?? []).map(([, layer]) => layer);
+  return layers?.children ?? [];
+}
+
+/** The layers after the expansion; torchvision's slice of the block keeps their names, "1" and on. */
+function withoutExpansion(layers: Children): ModuleSpec {
+  const rest = layers.slice(1);
+  return module('Sequential', {
+    children: rest,
+    source: tensorForward(
+      ...rest.map(([name]) => `x = ${childExpression(name)}.forward(x)`),
+      'return x',
+    ),
+  });
 }
 
 function extractor(
@@ -89,9 +102,10 @@ function extractor(
   c4: number,
   extra: readonly ModuleSpec[],
 ): ModuleSpec {
-  const c4Layers = body.slice(c4, c4 + 1).flatMap(blockLayers);
-  const first = sequential([...body.slice(0, c4), ...c4Layers.slice(0, 1)]);
-  const second = sequential([sequential(c4Layers.slice(1)), ...body.slice(c4 + 1)]);
+  const layers = body.slice(c4, c4 + 1).flatMap(blockLayers);
+  const expansion = layers.slice(0, 1).map(([, layer]) => layer);
+  const first = sequential([...body.slice(0, c4), ...expansion]);
+  const second = sequential([withoutExpansion(layers), ...body.slice(c4 + 1)]);
   const calls = [
     ...[0, 1].map((i) => childExpression(`${i}`, 'self.features')),
     ...extra.map((_, i) => childExpression(`${i}`, 'self.extra')),
@@ -174,9 +188,9 @@ function movedParts(features: readonly Feature[], c4: number): [from: string, to
   return features.flatMap(({ module: feature }, i): [string, string][] => {
     if (i < c4) return [[`${i}.`, `features.0.${i}.`]];
     if (i > c4) return [[`${i}.`, `features.1.${i - c4}.`]];
-    return blockLayers(feature).map((_, k) => [
-      `${c4}.block.${k}.`,
-      k === 0 ? `features.0.${c4}.` : `features.1.0.${k - 1}.`,
+    return blockLayers(feature).map(([name], k) => [
+      `${c4}.block.${name}.`,
+      k === 0 ? `features.0.${c4}.` : `features.1.0.${name}.`,
     ]);
   });
 }
