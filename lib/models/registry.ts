@@ -79,7 +79,7 @@ const MODELS = {
     build: fcosImprvR50Fpn1x,
     description:
       "FCOS of its authors' repository, ResNet-50 and FPN; no weights are published for torchdet to fetch",
-    gigaFlops: 100,
+    gigaFlops: 124.9,
   },
   ssd300_vgg16: {
     build: ssd300Vgg16,
