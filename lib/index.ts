@@ -18,3 +18,4 @@ export { findWeights, listWeights } from './models/weights';
 export type { WeightsEntry } from './models/weights';
 export { readCheckpoint, readSafetensors, writeSafetensors } from './checkpoints';
 export * as nn from './nn';
+export * as ops from './ops';
