@@ -13,6 +13,7 @@ import {
   describeByName,
   publishedCategories,
 } from './detection/opening';
+import { checkOwnBackbone } from './detection/own-backbone';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
 import {
@@ -167,6 +168,7 @@ export class Detector implements AsyncDisposable {
         messages.push(...(await loadDetectorWeights(module, binding, checkpoint, strict)));
       }
       await module.setTraining(false);
+      messages.push(...(await checkOwnBackbone(module, binding, spec)));
       messages.forEach((message) => {
         onMessage(message);
       });

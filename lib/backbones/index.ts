@@ -1,6 +1,6 @@
 /** Backbones by torchvision's names, and the shape of one's own. */
 export type { Backbone, BackboneDescription, PretrainedHint } from './backbone';
-export type { ExtraBlocks } from './feature-pyramid';
+export type { BodyLevel, ExtraBlocks } from './feature-pyramid';
 export { mobileNet, mobileNetFpn, MOBILENET_NAMES } from './mobilenet-fpn';
 export type { MobileNetFpnOptions, MobileNetOptions } from './mobilenet-fpn';
 export type { MobileNetName, MobileNetV3Name } from './mobilenet';
@@ -15,3 +15,11 @@ export { vggFeatures } from './vgg';
 export type { VggFeaturesOptions, VggLayer, VggName } from './vgg';
 export { vggFpn, VGG_NAMES } from './vgg-fpn';
 export type { VggFpnOptions } from './vgg-fpn';
+export { ownBackbone, withFeaturePyramid } from './own-backbone';
+export type {
+  BackboneBody,
+  DeclaredLevels,
+  FeaturePyramidOptions,
+  OwnBackboneParts,
+} from './own-backbone';
+export type { Children } from './trainable';

@@ -42,6 +42,8 @@ const char* kind_name(script::ArchiveKind kind) {
   switch (kind) {
     case script::ArchiveKind::kRcnn:
       return "rcnn";
+    case script::ArchiveKind::kDense:
+      return "dense";
     case script::ArchiveKind::kDetector:
       return "detector";
     case script::ArchiveKind::kOther:
@@ -288,6 +290,9 @@ Napi::Value ModuleObject::call(const Napi::CallbackInfo& info) {
         Environment::of(info.Env()), live()->device,
         [state = live(), method, arguments = std::move(arguments)](const Checkpoint&) mutable {
           c10::InferenceMode no_gradients;
+          for (c10::IValue& argument : arguments) {
+            if (argument.isTensor()) argument = argument.toTensor().to(device_of(state->device));
+          }
           return method(arguments);
         },
         [](Napi::Env env, const c10::IValue& value) { return to_js(env, value); });

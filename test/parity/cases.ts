@@ -1,3 +1,4 @@
+import { convNextLike } from '../../examples/own-backbone/convnext-like';
 import {
   fasterRcnn,
   fasterrcnnMobilenetV3Large320Fpn,
@@ -105,6 +106,8 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
       rpnAnchorGenerator: anchors(4),
       boxRoiPool: { canonicalScale: 64, missingLevels: 'nearest' },
     }),
+  'own-backbone': () =>
+    small(convNextLike({ blocks: [1, 2, 1, 1], channels: [16, 32, 48, 64], outChannels: 64 })),
 
   'options-transform': () =>
     small(resnet18(), {
