@@ -62,7 +62,7 @@ export function factsOfArchive(path: string, archive: ModuleDescription): Detect
   const text = archive.extraFiles[DESCRIPTION_FILE];
   if (text !== undefined) return readDescription(path, text);
   const name = archive.typeName.split('.').at(-1) ?? 'archive';
-  if (archive.kind === 'rcnn' && archive.config)
+  if ((archive.kind === 'rcnn' || archive.kind === 'dense') && archive.config)
     return { name, config: archive.config, frozen: [] };
   if (archive.kind === 'detector') return { name, config: { kind: 'forward' }, frozen: [] };
   const found = archive.forwardSchema

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "dense_reader.h"
 #include "rcnn_reader.h"
 
 namespace torchdet::script {
@@ -51,13 +52,14 @@ ArchiveDescription describe(const torch::jit::Module& module, ExtraFiles extra_f
       description.kind = ArchiveKind::kDetector;
     }
   }
+  // A module torchdet compiled has the network alone; its description file holds the configuration.
+  const bool described = description.extra_files.count(kDescriptionFile) > 0;
   if (has_rcnn_network(module)) {
     description.config = read_rcnn_config(module);
-    // A module torchdet compiled has the network alone; its description file holds the
-    // configuration.
-    if (description.config || description.extra_files.count(kDescriptionFile)) {
-      description.kind = ArchiveKind::kRcnn;
-    }
+    if (description.config || described) description.kind = ArchiveKind::kRcnn;
+  } else if (has_dense_network(module)) {
+    description.config = read_dense_config(module);
+    if (description.config || described) description.kind = ArchiveKind::kDense;
   }
   return description;
 }

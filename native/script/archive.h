@@ -17,8 +17,9 @@ using ExtraFiles = std::unordered_map<std::string, std::string>;
 inline constexpr const char* kDescriptionFile = "torchdet.json";
 
 enum class ArchiveKind {
-  kRcnn,      // torchvision's GeneralizedRCNN structure with box heads only: runs through
+  kRcnn,      // torchvision's GeneralizedRCNN structure: runs through
               // native/detection
+  kDense,     // that of its RetinaNet, FCOS, SSD or SSDlite: likewise
   kDetector,  // images in, detections out, through its own forward
   kOther,
 };

@@ -1,66 +1,19 @@
 #include "rcnn_reader.h"
 
+#include "reader_parts.h"
+
 namespace torchdet::script {
 namespace {
 
 using torch::jit::Module;
 using torch::jit::Object;
 
-bool has_module(const Module& module, const std::string& name) {
-  return module.hasattr(name) && module.attr(name).isModule();
-}
-
 bool has_branch(const Module& roi_heads, const std::string& name) {
   return roi_heads.hasattr(name) && !roi_heads.attr(name).isNone();
 }
 
-// Lists and tuples of numbers alike: torchvision keeps what its user gave.
-std::vector<double> numbers(const c10::IValue& value) {
-  std::vector<double> result;
-  const auto add = [&result](const c10::IValue& item) {
-    result.push_back(item.isInt() ? static_cast<double>(item.toInt()) : item.toDouble());
-  };
-  if (value.isInt() || value.isDouble()) {
-    add(value);
-  } else if (value.isTuple()) {
-    for (const c10::IValue& item : value.toTupleRef().elements()) add(item);
-  } else {
-    for (const c10::IValue& item : value.toListRef()) add(item);
-  }
-  return result;
-}
-
-std::vector<std::vector<double>> nested_numbers(const c10::IValue& value) {
-  std::vector<std::vector<double>> result;
-  if (value.isTuple()) {
-    for (const c10::IValue& item : value.toTupleRef().elements()) result.push_back(numbers(item));
-  } else {
-    for (const c10::IValue& item : value.toListRef()) result.push_back(numbers(item));
-  }
-  return result;
-}
-
 int64_t count_of(const c10::IValue& dictionary, const std::string& phase) {
   return dictionary.toGenericDict().at(phase).toInt();
-}
-
-Object object_of(const Module& module, const std::string& name) {
-  return Object(module.attr(name).toObject());
-}
-
-detection::TransformConfig read_transform(const Module& transform) {
-  detection::TransformConfig config;
-  for (const double size : numbers(transform.attr("min_size")))
-    config.min_size.push_back(static_cast<int64_t>(size));
-  config.max_size = transform.attr("max_size").toInt();
-  config.image_mean = numbers(transform.attr("image_mean"));
-  config.image_std = numbers(transform.attr("image_std"));
-  config.size_divisible = transform.attr("size_divisible").toInt();
-  if (transform.hasattr("fixed_size") && !transform.attr("fixed_size").isNone()) {
-    const auto size = numbers(transform.attr("fixed_size"));
-    config.fixed_size = {{static_cast<int64_t>(size.at(0)), static_cast<int64_t>(size.at(1))}};
-  }
-  return config;
 }
 
 detection::RpnConfig read_rpn(const Module& rpn) {
@@ -108,8 +61,7 @@ detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
   config.score_thresh = roi_heads.attr("score_thresh").toDouble();
   config.nms_thresh = roi_heads.attr("nms_thresh").toDouble();
   config.detections_per_img = roi_heads.attr("detections_per_img").toInt();
-  const auto weights = numbers(object_of(roi_heads, "box_coder").attr("weights"));
-  for (size_t i = 0; i < 4; ++i) config.bbox_reg_weights[i] = weights.at(i);
+  config.bbox_reg_weights = read_box_weights(object_of(roi_heads, "box_coder"));
   const Object matcher = object_of(roi_heads, "proposal_matcher");
   config.fg_iou_thresh = matcher.attr("high_threshold").toDouble();
   config.bg_iou_thresh = matcher.attr("low_threshold").toDouble();
@@ -143,11 +95,9 @@ std::optional<detection::RcnnConfig> read_rcnn_config(const Module& module) {
   if (!has_module(module, "transform")) return std::nullopt;
   try {
     const Module rpn = module.attr("rpn").toModule();
-    const Module generator = rpn.attr("anchor_generator").toModule();
     detection::RcnnConfig config;
     config.transform = read_transform(module.attr("transform").toModule());
-    config.anchors.sizes = nested_numbers(generator.attr("sizes"));
-    config.anchors.aspect_ratios = nested_numbers(generator.attr("aspect_ratios"));
+    config.anchors = read_anchors(rpn.attr("anchor_generator").toModule());
     config.rpn = read_rpn(rpn);
     config.roi_heads = read_roi_heads(module.attr("roi_heads").toModule());
     return config;
