@@ -58,9 +58,25 @@ export function headDifference(
   return elsewhere ? undefined : key.what;
 }
 
-/** Classes a Faster R-CNN's predictor knows, background included; undefined for other families. */
+/** The last layers of one-stage detectors, biases: classes times anchors, and four times anchors. */
+const denseHeads: readonly (readonly [classes: string, boxes: string])[] = [
+  ['classification_head.cls_logits.bias', 'regression_head.bbox_reg.bias'],
+  ['classification_head.module_list.0.bias', 'regression_head.module_list.0.bias'],
+  ['classification_head.module_list.0.1.bias', 'regression_head.module_list.0.1.bias'],
+];
+
+/** Classes a detector's predictor knows, label 0 included; undefined where the names are no torchvision detector's. */
 export function classCount(
   shapeOf: (name: string) => readonly number[] | undefined,
 ): number | undefined {
-  return shapeOf('roi_heads.box_predictor.cls_score.bias')?.[0];
+  const rcnn = shapeOf('roi_heads.box_predictor.cls_score.bias')?.[0];
+  if (rcnn !== undefined) return rcnn;
+  for (const [classes, boxes] of denseHeads) {
+    const scores = shapeOf(`head.${classes}`)?.[0];
+    const deltas = shapeOf(`head.${boxes}`)?.[0];
+    if (scores === undefined || deltas === undefined) continue;
+    const count = scores / (deltas / 4);
+    return Number.isInteger(count) ? count : undefined;
+  }
+  return undefined;
 }

@@ -1,5 +1,6 @@
 export { backboneState } from './backbone-state';
 export { cachedWeights, cachedWeightsPath, type RemoteWeights } from './cache';
+export { classCount } from './head-keys';
 export { downloadFile, type DownloadOptions } from './download';
 export {
   type MatchedState,

@@ -1,4 +1,4 @@
-import { readCheckpoint } from '../checkpoints';
+import { classCount, readCheckpoint } from '../checkpoints';
 import { type CreateOptions, Detector } from '../detector';
 import { TorchdetError } from '../errors';
 import { buildModel, type NamedModelOptions } from '../models';
@@ -22,7 +22,7 @@ async function classesOfCheckpoint(
   categories: readonly string[] | undefined,
 ): Promise<ClassOptions> {
   const { tensors } = await readCheckpoint(file);
-  const count = tensors.get('roi_heads.box_predictor.cls_score.bias')?.shape[0];
+  const count = classCount((name) => tensors.get(name)?.shape);
   // Not a checkpoint of such a model: loading it will say what is missing.
   if (count === undefined) return categories ? { categories } : {};
   if (categories && categories.length !== count) {
