@@ -4,15 +4,18 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/Generator.h>
 #include <ATen/ops/nonzero.h>
+#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
+#include <optional>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
+#include "../ops/operators.h"
 #include "anchors.h"
 #include "box_coder.h"
 #include "box_iou.h"
+#include "default_boxes.h"
 #include "matcher.h"
 #include "roi_pool.h"
 #include "sampler.h"
@@ -36,15 +39,30 @@ at::Tensor cells_of(std::vector<double> sizes, std::vector<double> aspect_ratios
   return cell_anchors(sizes, aspect_ratios);
 }
 
+std::vector<ImageSize> grids_of(const std::vector<int64_t>& heights,
+                                const std::vector<int64_t>& widths) {
+  TORCH_CHECK(heights.size() == widths.size(), "got ", heights.size(), " grid heights and ",
+              widths.size(), " grid widths");
+  std::vector<ImageSize> grids;
+  for (size_t level = 0; level < heights.size(); ++level)
+    grids.push_back({heights[level], widths[level]});
+  return grids;
+}
+
 at::Tensor anchors_of(std::vector<std::vector<double>> sizes,
                       std::vector<std::vector<double>> aspect_ratios,
                       std::vector<int64_t> grid_heights, std::vector<int64_t> grid_widths,
                       int64_t height, int64_t width) {
-  std::vector<ImageSize> grids;
-  for (size_t level = 0; level < grid_heights.size(); ++level)
-    grids.push_back({grid_heights[level], grid_widths.at(level)});
   return AnchorGenerator({std::move(sizes), std::move(aspect_ratios)})
-      .grid_anchors(grids, {height, width}, at::kCPU);
+      .grid_anchors(grids_of(grid_heights, grid_widths), {height, width}, at::kCPU);
+}
+
+at::Tensor default_boxes_of(std::vector<std::vector<double>> aspect_ratios,
+                            std::vector<double> scales, std::optional<std::vector<double>> steps,
+                            bool clip, std::vector<int64_t> grid_heights,
+                            std::vector<int64_t> grid_widths, int64_t height, int64_t width) {
+  return DefaultBoxGenerator({std::move(aspect_ratios), std::move(scales), std::move(steps), clip})
+      .grid_anchors(grids_of(grid_heights, grid_widths), {height, width}, at::kCPU);
 }
 
 BoxCoder coder_of(const std::vector<double>& weights) {
@@ -89,6 +107,19 @@ at::Tensor pool(std::vector<at::Tensor> maps, std::vector<at::Tensor> boxes,
   return pool_rois({std::move(maps), scales_of(strides)}, boxes, config);
 }
 
+at::Tensor deform(const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight,
+                  const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& mask,
+                  std::vector<int64_t> stride, std::vector<int64_t> padding,
+                  std::vector<int64_t> dilation, int64_t groups, int64_t offset_groups) {
+  TORCH_CHECK(stride.size() == 2 && padding.size() == 2 && dilation.size() == 2,
+              "stride, padding and dilation have two numbers each");
+  const at::Tensor biases = bias ? *bias : at::zeros({weight.size(0)}, weight.options());
+  const at::Tensor factors = mask ? *mask : at::zeros({input.size(0), 1}, input.options());
+  return ops::deform_conv2d(input, weight, offset, factors, biases, stride[0], stride[1],
+                            padding[0], padding[1], dilation[0], dilation[1], groups, offset_groups,
+                            mask.has_value());
+}
+
 LowQuality restore(bool allow_low_quality_matches) {
   return allow_low_quality_matches ? LowQuality::kRestoreTies : LowQuality::kIgnore;
 }
@@ -115,16 +146,17 @@ at::Tensor match_default_quality(const at::Tensor& quality, double threshold) {
   return match_quality(quality, {threshold, threshold, LowQuality::kForceBest});
 }
 
-// One generator for all images, as one seeded call of torchvision's sampler has.
-std::tuple<std::vector<at::Tensor>, std::vector<at::Tensor>> sample_images(
-    std::vector<at::Tensor> labels, int64_t batch_size, double positive_fraction, int64_t seed) {
+// Positive and negative indices of each image. One generator for all, as one seeded call of
+// torchvision's sampler has.
+std::vector<std::vector<at::Tensor>> sample_images(std::vector<at::Tensor> labels,
+                                                   int64_t batch_size, double positive_fraction,
+                                                   int64_t seed) {
   const at::Generator generator =
       at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(seed));
-  std::tuple<std::vector<at::Tensor>, std::vector<at::Tensor>> samples;
+  std::vector<std::vector<at::Tensor>> samples;
   for (const at::Tensor& image : labels) {
     Sample sample = sample_balanced(image, {batch_size, positive_fraction}, generator);
-    std::get<0>(samples).push_back(std::move(sample.positive));
-    std::get<1>(samples).push_back(std::move(sample.negative));
+    samples.push_back({std::move(sample.positive), std::move(sample.negative)});
   }
   return samples;
 }
@@ -147,12 +179,20 @@ TORCH_LIBRARY_FRAGMENT(torchdet, m) {
       "grid_anchors(float[][] sizes, float[][] aspect_ratios, int[] grid_heights, int[] "
       "grid_widths, int height, int width) -> Tensor",
       TORCH_FN(anchors_of));
+  m.def(
+      "default_boxes(float[][] aspect_ratios, float[] scales, float[]? steps, bool clip, int[] "
+      "grid_heights, int[] grid_widths, int height, int width) -> Tensor",
+      TORCH_FN(default_boxes_of));
   m.def("encode_boxes(Tensor targets, Tensor boxes, float[] weights) -> Tensor", TORCH_FN(encode));
   m.def("decode_boxes(Tensor deltas, Tensor boxes, float[] weights) -> Tensor", TORCH_FN(decode));
   m.def(
       "assign_levels(Tensor boxes, float[] strides, float canonical_scale, float canonical_level) "
       "-> Tensor",
       TORCH_FN(levels_of));
+  m.def(
+      "deform_conv2d(Tensor input, Tensor offset, Tensor weight, Tensor? bias, Tensor? mask, int[] "
+      "stride, int[] padding, int[] dilation, int groups, int offset_groups) -> Tensor",
+      TORCH_FN(deform));
   m.def("join_boxes(Tensor[] boxes) -> Tensor", TORCH_FN(rois_of));
   m.def(
       "pool_rois(Tensor[] maps, Tensor[] boxes, float[] strides, int pooled_height, int "
@@ -173,7 +213,7 @@ TORCH_LIBRARY_FRAGMENT(torchdet, m) {
         TORCH_FN(match_default_quality));
   m.def(
       "sample_balanced(Tensor[] labels, int batch_size, float positive_fraction, int seed) -> "
-      "(Tensor[], Tensor[])",
+      "Tensor[][]",
       TORCH_FN(sample_images));
 }
 
