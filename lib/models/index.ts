@@ -31,7 +31,8 @@ export type {
   FasterRcnnOptions,
   FasterRcnnSettings,
 } from './rcnn/faster-rcnn-options';
-export type { NamedModelOptions, Pretrained } from './named-model';
+export { validateTrainableLayers } from './named-model';
+export type { NamedModelOptions, Pretrained, TrainableLayersRules } from './named-model';
 export { personDetector } from './person';
 export { buildModel, isModelName, listModels, MODEL_NAMES } from './registry';
 export type { AnyName, ModelInfo, ModelName, ModelOptions, NamedOptions } from './registry';

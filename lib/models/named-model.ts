@@ -40,8 +40,36 @@ export interface BackboneTraining {
   readonly warnings: readonly string[];
 }
 
+export interface TrainableLayersRules {
+  /** Whether weights will come, of the detector or of its backbone. */
+  readonly pretrained: boolean;
+  /** Layers the backbone has: 5 for ResNets and SSD's VGG, 6 for MobileNets. */
+  readonly max: number;
+  /** How many train where nothing is given and weights will come: 3, for SSD 4, for SSDlite all 6. */
+  readonly fallback: number;
+}
+
 /**
- * torchvision's rules for norm and trainable layers (`_validate_trainable_layers`).
+ * How many layers of the backbone train: torchvision's `_validate_trainable_layers`. With weights to come, what is given, else
+ * `fallback`. Without, all of them, with a warning where a number was given. Unlike torchvision, a number out of range is an
+ * error without weights too.
+ *
+ * @param where what the messages begin with, for example the model's name
+ * @throws TorchdetError ERR_OPTION_VALUE for anything but an integer from 0 to `max`
+ */
+export function validateTrainableLayers(
+  where: string,
+  given: number | undefined,
+  { pretrained, max, fallback }: TrainableLayersRules,
+): { readonly trainableLayers: number; readonly warnings: readonly string[] } {
+  const layers = checkInteger(where, 'trainableBackboneLayers', given ?? fallback, 0, max);
+  if (pretrained) return { trainableLayers: layers, warnings: [] };
+  const warning = `${where}: trainableBackboneLayers ${layers} has no effect without pretrained weights: all ${max} layers of the backbone train.`;
+  return { trainableLayers: max, warnings: given === undefined ? [] : [warning] };
+}
+
+/**
+ * torchvision's rules for norm and trainable layers.
  *
  * @param max the number of layers the backbone has
  * @param fallback how many train where nothing was said and weights will come
@@ -54,14 +82,10 @@ export function backboneTraining(
 ): BackboneTraining {
   const choices: readonly Pretrained[] = ['detector', 'backbone', false];
   const pretrained = checkChoice(where, 'pretrained', options.pretrained ?? false, choices);
-  const given = options.trainableBackboneLayers;
-  const trainableLayers = checkInteger(where, 'trainableBackboneLayers', given ?? fallback, 0, max);
-  if (pretrained !== false) return { pretrained, trainableLayers, norm: 'frozen', warnings: [] };
-  const warning = `${where}: trainableBackboneLayers ${trainableLayers} has no effect without pretrained weights: all ${max} layers of the backbone train.`;
+  const rules = { pretrained: pretrained !== false, max, fallback };
   return {
     pretrained,
-    trainableLayers: max,
-    norm: 'batch',
-    warnings: given === undefined || given === max ? [] : [warning],
+    norm: pretrained === false ? 'batch' : 'frozen',
+    ...validateTrainableLayers(where, options.trainableBackboneLayers, rules),
   };
 }
