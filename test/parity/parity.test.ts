@@ -3,11 +3,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Detector } from '../../lib';
 import { CASES } from './cases';
-import { filledDetector, imagesOf, matchDetections } from './detectors';
-import type { Tolerance } from './detectors';
-import { exactTolerance, PARITY_FIXTURES, readGolden, whole } from './golden';
+import { filledDetector } from './detectors';
+import { PARITY_FIXTURES, readGolden } from './golden';
 import type { Golden } from './golden';
-import { checkBackbone, checkRoiHeads, checkRpn, checkTransform } from './stages';
+import { checkBackbone, checkDetections, checkRoiHeads, checkRpn, checkTransform } from './stages';
 
 /*
  * Against golden files that test/oracle/parity.py writes from eager torchvision: each stage on inputs both sides make from
@@ -44,25 +43,3 @@ describe('parity with torchvision', () => {
     });
   }
 });
-
-/** Of the folded and fused mode. */
-const FUSED_TOLERANCE: Tolerance = { boxes: 0.05, scores: 1e-4 };
-
-async function checkDetections(detector: Detector, golden: Golden, exact: boolean): Promise<void> {
-  const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact });
-  assert.equal(results.length, golden.images.length);
-  results.forEach((result, i) => {
-    const image = golden.images[i];
-    assert.deepEqual([result.width, result.height], [image?.width, image?.height]);
-    matchDetections(
-      {
-        boxes: whole(golden, `detections.boxes.${i}`),
-        labels: whole(golden, `detections.labels.${i}`),
-        scores: whole(golden, `detections.scores.${i}`),
-      },
-      result,
-      exact ? exactTolerance(golden) : FUSED_TOLERANCE,
-      `image ${i}`,
-    );
-  });
-}

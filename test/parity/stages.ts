@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import type { Detector } from '../../lib';
 import { Tensor } from '../../lib';
 import { imagesOf, matchDetections } from './detectors';
+import type { Tolerance } from './detectors';
 import { random } from './fill';
-import { assertClose, elements, whole } from './golden';
+import { assertClose, elements, exactTolerance, whole } from './golden';
 import type { Golden } from './golden';
 
 /** As in test/oracle/stages.py. */
@@ -96,11 +98,38 @@ export async function checkRoiHeads(detector: Detector, golden: Golden): Promise
   });
 }
 
+/** Of the folded and fused mode. */
+const FUSED_TOLERANCE: Tolerance = { boxes: 0.05, scores: 1e-4 };
+
+/** From the golden file's images to detections, in one of predict's modes. */
+export async function checkDetections(
+  detector: Detector,
+  golden: Golden,
+  exact: boolean,
+): Promise<void> {
+  const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact });
+  assert.equal(results.length, golden.images.length);
+  results.forEach((result, i) => {
+    const image = golden.images[i];
+    assert.deepEqual([result.width, result.height], [image?.width, image?.height]);
+    matchDetections(
+      {
+        boxes: whole(golden, `detections.boxes.${i}`),
+        labels: whole(golden, `detections.labels.${i}`),
+        scores: whole(golden, `detections.scores.${i}`),
+      },
+      result,
+      exact ? exactTolerance(golden) : FUSED_TOLERANCE,
+      `image ${i}`,
+    );
+  });
+}
+
 function normal(shape: readonly number[], seed: number): Tensor {
   return Tensor.from(random('normal', shape, seed).data, shape);
 }
 
-function noiseFeatures(golden: Golden): Record<string, Tensor> {
+export function noiseFeatures(golden: Golden): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(golden.featureShapes).map(([name, shape], i) => [
       name,
@@ -109,12 +138,12 @@ function noiseFeatures(golden: Golden): Record<string, Tensor> {
   );
 }
 
-function batchShape(golden: Golden): readonly number[] {
+export function batchShape(golden: Golden): readonly number[] {
   const shape = golden.samples['transform.batch']?.shape ?? [];
   if (elements(shape) <= 1) throw new Error(`${golden.case} has no batch`);
   return shape;
 }
 
-function sizeOf(batch: readonly number[]): [number, number] {
+export function sizeOf(batch: readonly number[]): [number, number] {
   return [batch[2] ?? 0, batch[3] ?? 0];
 }
