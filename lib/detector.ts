@@ -99,7 +99,7 @@ export class Detector implements AsyncDisposable {
   readonly device: string;
   /** The model's name. */
   readonly name: string;
-  /** Single stages of a two-stage detector; they reject for archives that run through their own forward. */
+  /** Single stages; those that the detector has not reject, as all do for archives that run through their own forward. */
   readonly stages: Stages;
   readonly #binding: Binding;
   readonly #module: NativeModule;
@@ -178,7 +178,8 @@ export class Detector implements AsyncDisposable {
     }
     const { name, config, numClasses, description } = spec;
     const frozen = spec.trainable.frozen;
-    const facts = { name, config, numClasses, frozen, description };
+    const keypoints = spec.keypointNames && { keypointNames: spec.keypointNames };
+    const facts = { name, config, numClasses, frozen, description, ...keypoints };
     return new Detector(module, categories ? { ...facts, categories } : facts, binding);
   }
 
@@ -257,7 +258,8 @@ export class Detector implements AsyncDisposable {
     // The call under way is the work, not its abortable shell: dispose() must wait for what still runs.
     const call = abortable(signal, cancel, () => this.#calls.run(work));
     const results = await onCallersStack(call, caller);
-    return results.map((result) => new DetectionResult(result, this.categories));
+    const names = { categories: this.categories, keypoints: this.#facts.keypointNames };
+    return results.map((result) => new DetectionResult(result, names));
   }
 
   /**

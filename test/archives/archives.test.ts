@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Detector, Tensor } from '../../lib';
-import type { DetectionResult } from '../../lib';
-import { makeImage } from '../parity/fill';
-import { matchDetections } from '../parity/detectors';
-import { ARCHIVE_FIXTURES, assertClose, readGolden, whole } from '../parity/golden';
-import type { Golden, ImageRecipe } from '../parity/golden';
+import { Detector } from '../../lib';
+import { TemporaryFolder } from '../detector/helpers';
+import { ARCHIVE_FIXTURES, assertClose, readGolden } from '../parity/golden';
+import { checkResults, load, predict } from './helpers';
 
 /*
  * Archives scripted by Python (test/oracle/archives.py) must find here what they find there: same boxes to 1e-3 px, same
  * scores to 1e-5.
  */
-const TOLERANCE = { boxes: 1e-3, scores: 1e-5 };
 const FAMILIES = [
   ...['fasterrcnn', 'fasterrcnn-fpn', 'fasterrcnn-int8', 'maskrcnn', 'keypointrcnn'],
-  ...['retinanet', 'fcos', 'ssd', 'ssdlite'],
+  ...['retinanet', 'retinanet-v2', 'fcos', 'fcos-own', 'ssd', 'ssd-steps', 'ssdlite'],
 ];
 
 describe('archives scripted by Python', () => {
@@ -69,20 +64,16 @@ describe('archives scripted by Python', () => {
   });
 
   it('survives saving and loading again', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'torchdet-archives-'));
-    try {
-      for (const family of ['fasterrcnn-fpn', 'fasterrcnn-int8', 'maskrcnn', 'ssd']) {
-        const golden = readGolden(join(ARCHIVE_FIXTURES, `${family}.safetensors`));
-        const path = join(folder, `${family}.pt`);
-        {
-          await using first = await load(`${family}.pt`);
-          await first.save(path);
-        }
-        await using again = await Detector.load(path, { device: 'cpu' });
-        checkResults(golden, await predict(again, golden.images), 'detections');
+    using folder = new TemporaryFolder();
+    for (const family of ['fasterrcnn-fpn', 'fasterrcnn-int8', 'maskrcnn', 'fcos-own', 'ssd']) {
+      const golden = readGolden(join(ARCHIVE_FIXTURES, `${family}.safetensors`));
+      const path = join(folder.path, `${family}.pt`);
+      {
+        await using first = await load(`${family}.pt`);
+        await first.save(path);
       }
-    } finally {
-      rmSync(folder, { recursive: true });
+      await using again = await Detector.load(path, { device: 'cpu' });
+      checkResults(golden, await predict(again, golden.images), 'detections');
     }
   });
 
@@ -105,40 +96,3 @@ describe('archives scripted by Python', () => {
     await assert.rejects(load('nowhere.pt'), { code: 'ERR_FILE' });
   });
 });
-
-function load(name: string): Promise<Detector> {
-  return Detector.load(join(ARCHIVE_FIXTURES, name), { device: 'cpu' });
-}
-
-function predict(
-  detector: Detector,
-  images: readonly ImageRecipe[],
-  exact = true,
-): Promise<DetectionResult[]> {
-  const tensors = images.map((recipe) => {
-    const image = makeImage({ ...recipe, kind: 'float' });
-    if (image.kind !== 'tensor') throw new Error('a float image is a tensor');
-    return Tensor.from(image.data, image.shape);
-  });
-  return detector.predict(tensors, { scoreThreshold: 0, exact });
-}
-
-function checkResults(
-  golden: Golden,
-  results: readonly DetectionResult[],
-  prefix: string,
-  tolerance = TOLERANCE,
-): void {
-  results.forEach((result, i) => {
-    matchDetections(
-      {
-        boxes: whole(golden, `${prefix}.boxes.${i}`),
-        labels: whole(golden, `${prefix}.labels.${i}`),
-        scores: whole(golden, `${prefix}.scores.${i}`),
-      },
-      result,
-      tolerance,
-      `${golden.case}, image ${i}`,
-    );
-  });
-}

@@ -6,6 +6,7 @@ Backbones are a few convolutions, so that a file takes some hundred kilobytes. U
 import argparse
 import pathlib
 import warnings
+from functools import partial
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection.ssdlite import SSDLiteHead
 from torchvision.ops import MultiScaleRoIAlign
@@ -42,9 +44,12 @@ def plain_backbone(channels=CHANNELS):
     return backbone
 
 
-def fpn_backbone(channels=CHANNELS):
+def fpn_backbone(channels=CHANNELS, levels=4):
+    """The last level is a pooled one."""
     body = nn.Sequential(conv(3, 8, 2), conv(8, 8, 2), conv(8, 12, 2), conv(12, 16, 2))
-    return BackboneWithFPN(body, {"1": "0", "2": "1", "3": "2"}, [8, 12, 16], channels)
+    maps = {"1": "0", "2": "1", "3": "2"}
+    kept = dict(list(maps.items())[: levels - 1])
+    return BackboneWithFPN(body, kept, [8, 12, 16][: levels - 1], channels)
 
 
 def rcnn(backbone, levels, builder=FasterRCNN, **options):
@@ -93,6 +98,23 @@ def retinanet():
     return RetinaNet(fpn_backbone(), CLASSES, anchor_generator=generator, **SMALL)
 
 
+def retinanet_v2():
+    """As retinanet_resnet50_fpn_v2: GroupNorm in the head, GIoU as its loss."""
+    generator = AnchorGenerator(((12, 20), (24, 40), (48, 80), (96, 160)), ((0.5, 1.0, 2.0),) * 4)
+    head = RetinaNetHead(32, 6, CLASSES, partial(nn.GroupNorm, 32))
+    head.regression_head._loss_type = "giou"
+    return RetinaNet(fpn_backbone(32), CLASSES, anchor_generator=generator, head=head, **SMALL)
+
+
+class OwnFCOS(FCOS):
+    """A class of somebody's own, which may do anything after the head: torchdet must leave it to its own forward."""
+
+
+def fcos_own():
+    generator = AnchorGenerator(((8,), (16,)), ((1.0,),) * 2)
+    return OwnFCOS(fpn_backbone(32, 2), CLASSES, anchor_generator=generator, **SMALL)
+
+
 def fcos():
     generator = AnchorGenerator(((8,), (16,), (32,), (64,)), ((1.0,),) * 4)
     return FCOS(fpn_backbone(32), CLASSES, anchor_generator=generator, **SMALL)
@@ -118,6 +140,12 @@ def ssd():
     return SSD(
         Pyramid(), DefaultBoxGenerator([[2], [2, 3], [2]]), (96, 96), CLASSES, detections_per_img=40
     )
+
+
+def ssd_steps():
+    """Everything of the default boxes given, as ssd300_vgg16 does, for an image wider than high."""
+    generator = DefaultBoxGenerator([[2], [2, 3], [2]], scales=[0.1, 0.3, 0.6, 1.2], steps=[8, 15, 31], clip=False)
+    return SSD(Pyramid(), generator, (128, 96), CLASSES, positive_fraction=0.2, iou_thresh=0.6, detections_per_img=40)
 
 
 def ssdlite():
@@ -171,8 +199,11 @@ BUILDERS = {
     "maskrcnn": mask_rcnn,
     "keypointrcnn": keypoint_rcnn,
     "retinanet": retinanet,
+    "retinanet-v2": retinanet_v2,
     "fcos": fcos,
+    "fcos-own": fcos_own,
     "ssd": ssd,
+    "ssd-steps": ssd_steps,
     "ssdlite": ssdlite,
     "fasterrcnn-int8": lambda: rcnn(Quantized(), 1),
 }
