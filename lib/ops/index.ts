@@ -42,3 +42,4 @@ export type {
 } from './roi';
 export { balancedPositiveNegative } from './sampler';
 export type { Sampled, SamplerOptions } from './sampler';
+export { takeRows } from './take-rows';

@@ -39,7 +39,8 @@ export class PartCases {
   #value(json: Json, make: (stored: CheckpointTensor) => unknown): unknown {
     if (typeof json === 'string' && json.startsWith('@')) return make(this.stored(json));
     if (typeof json !== 'object' || json === null) return json;
-    if (Array.isArray(json)) return (json as readonly Json[]).map((item) => this.#value(item, make));
+    if (Array.isArray(json))
+      return (json as readonly Json[]).map((item) => this.#value(item, make));
     const entries = Object.entries(json as Record<string, Json>);
     return Object.fromEntries(entries.map(([name, value]) => [name, this.#value(value, make)]));
   }
@@ -81,7 +82,10 @@ function assertSame(actual: unknown, wanted: TypedArray, tolerance: number): voi
   }
   assert.ok(actual instanceof Float32Array, 'the result is a Float32Array');
   assert.equal(actual.length, wanted.length);
-  const scale = wanted.reduce((max, x) => (Number.isFinite(x) ? Math.max(max, Math.abs(x)) : max), 0);
+  const scale = wanted.reduce(
+    (max, x) => (Number.isFinite(x) ? Math.max(max, Math.abs(x)) : max),
+    0,
+  );
   wanted.forEach((value, i) => {
     const other = actual[i] ?? NaN;
     const same = other === value || (Number.isNaN(other) && Number.isNaN(value));
