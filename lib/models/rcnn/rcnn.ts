@@ -5,7 +5,7 @@ import { givenOptions } from '../../backbones/options';
 import { checkInteger } from '../../nn/check';
 import type { ModuleSpec } from '../../nn/spec';
 import { checkCategories, checkIsBackbone, checkKnown, checkNumClasses } from '../common/checks';
-import { checkBackbone } from '../common/levels';
+import { checkBackbone, missingLevelWarnings } from '../common/levels';
 import type { TransformSettings } from '../common/transform';
 import type { DetectorSpec } from '../detector-spec';
 import { makeBoxHead } from './box-head';
@@ -87,7 +87,10 @@ export function describeRcnn(kind: RcnnKind, options: FasterRcnnOptions): Detect
     ...(backbone.pretrained && {
       pretrainedBackbone: { ...backbone.pretrained, to: `backbone.${backbone.pretrained.to}` },
     }),
-    warnings: [],
+    warnings: [
+      ...missingLevelWarnings(where, 'boxRoiPool', config.roiHeads.boxRoiPool),
+      ...(branch ? missingLevelWarnings(where, `${branch.kind}RoiPool`, branch.roiPool) : []),
+    ],
     description: {
       builder: kind.builder,
       options: givenOptions(settings),
