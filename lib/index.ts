@@ -2,7 +2,9 @@
 export { Detector } from './detector';
 export type { CreateOptions, DeviceOptions, PredictOptions } from './detector';
 export { DetectionResult } from './detection/result';
-export type { Detection } from './detection/result';
+export type { Detection, Keypoint, MaskOptions } from './detection/result';
+export * as rle from './detection/rle';
+export type { Rle, UncompressedRle } from './detection/rle';
 export type { Size, Stages } from './detection/stages';
 export type { WeightsSource } from './detection/weights';
 export { setThreads } from './engine';

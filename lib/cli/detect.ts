@@ -31,7 +31,8 @@ Examples:
 
 Results go to stdout, everything else to stderr. With --json stdout is one array with an entry for each image that
 could be read: { image, width, height, detections: [{ box: [x1, y1, x2, y2], label, name, score }] }, boxes in
-pixels of the upright image. Images that could not are reported on stderr alone.
+pixels of the upright image; with masks also segmentation (COCO's RLE), with keypoints keypoints: [x, y, visible, ...].
+Images that could not are reported on stderr alone.
 Exit code: 0; 1 where an input failed (the others are still processed); 2 for wrong usage; 130 after Ctrl-C.`;
 
 /** `torchdet detect`; `finish` receives the exit code. */

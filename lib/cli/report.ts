@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import type { Rle } from '../detection/rle';
 
 /** One detection as it is printed. */
 export interface ReportedDetection {
@@ -6,6 +7,10 @@ export interface ReportedDetection {
   readonly label: number;
   readonly name: string;
   readonly score: number;
+  /** The mask in COCO's run-length encoding, where the model gives masks. */
+  readonly segmentation?: Rle;
+  /** x, y, visibility of each keypoint in turn, as COCO writes them, where the model gives keypoints. */
+  readonly keypoints?: readonly number[];
 }
 
 /** What `--json` prints for one image. */

@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { encode } from '../detection/rle';
 import { TorchdetError } from '../errors';
 import { decodeImage, type DecodedImage } from '../images/decode';
 import { drawDetections, type DrawnDetection } from '../images/draw';
@@ -56,9 +57,20 @@ function reported(
   categories: readonly string[] | undefined,
 ): ReportedDetection {
   const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = Array.from(detection.box, shortFloat);
-  const { label, score } = detection;
+  const { label, score, keypoints } = detection;
   const name = categories?.[label] ?? detection.name ?? `class ${label}`;
-  return { box: [x1, y1, x2, y2], label, name, score: shortFloat(score) };
+  const points = keypoints?.flatMap(({ x, y, visible = true }) => [
+    shortFloat(x),
+    shortFloat(y),
+    visible ? 1 : 0,
+  ]);
+  return {
+    box: [x1, y1, x2, y2],
+    label,
+    name,
+    score: shortFloat(score),
+    ...(points && { keypoints: points }),
+  };
 }
 
 /** The images of one run and what is done with each. */
@@ -101,12 +113,23 @@ class Run {
       scoreThreshold: this.options.score,
       ...(signal ? { signal } : {}),
     });
-    const detections = Array.from(result, (detection) => reported(detection, this.categories));
+    const { width, height } = picture;
+    const detections: ReportedDetection[] = [];
+    const drawn: DrawnDetection[] = [];
+    for (const detection of result) {
+      const report = reported(detection, this.categories);
+      // A mask is made when it is asked for: not for a table.
+      const needed = output !== undefined || this.options.json === true;
+      const mask = needed ? detection.mask : undefined;
+      const segmentation = this.options.json && mask ? encode(mask, height, width) : undefined;
+      detections.push(segmentation ? { ...report, segmentation } : report);
+      if (output !== undefined) drawn.push({ ...report, mask, keypoints: detection.keypoints });
+    }
     if (output !== undefined) {
       const format = formatOfName(output) ?? 'jpeg';
-      await writeFile(output, await drawDetections(picture, detections, { format }));
+      await writeFile(output, await drawDetections(picture, drawn, { format }));
     }
-    this.images.push({ image: file, width: picture.width, height: picture.height, detections });
+    this.images.push({ image: file, width, height, detections });
   }
 }
 

@@ -13,6 +13,8 @@ export interface DetectorFacts {
   readonly config: DetectionConfig;
   readonly numClasses?: number;
   readonly categories?: readonly string[];
+  /** Names of the keypoints in order, where the model was told. */
+  readonly keypointNames?: readonly string[];
   /** Prefixes of the parameters frozen. */
   readonly frozen: readonly string[];
   readonly description?: DetectorDescription;

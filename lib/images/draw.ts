@@ -1,6 +1,8 @@
 import sharp, { type OverlayOptions, type Sharp } from 'sharp';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { decodeImage } from './decode';
+import { keypointElements, type DrawnKeypoint } from './draw-keypoints';
+import { withMasks } from './draw-masks';
 import type { ImageFormat } from './format';
 import type { RawImage } from './input';
 import { placeLabel, type Rectangle } from './label-layout';
@@ -16,6 +18,10 @@ export interface DrawnDetection {
   readonly name?: string | undefined;
   /** 0..1 */
   readonly score: number;
+  /** Which pixels of the picture are the object's: width * height bytes, row by row, 0 for those that are not. */
+  readonly mask?: Uint8Array | undefined;
+  /** Drawn as dots, and joined as COCO's skeleton where there are 17. */
+  readonly keypoints?: readonly DrawnKeypoint[] | undefined;
 }
 
 export interface DrawOptions {
@@ -143,14 +149,17 @@ function checkDetection(detection: DrawnDetection, index: number): Rectangle {
 function drawing(picture: RawImage, detections: readonly DrawnDetection[], style: Style): string {
   const { lineWidth, textHeight } = style;
   const items = detections
-    .map((detection, index) => ({ detection, box: checkDetection(detection, index) }))
+    .map((detection, index) => ({ detection, index, box: checkDetection(detection, index) }))
     .sort((a, b) => b.detection.score - a.detection.score);
   const placed: Rectangle[] = [];
   const boxes: string[] = [];
+  const points: string[] = [];
   const labels: string[] = [];
-  for (const { detection, box } of items) {
+  for (const { detection, index, box } of items) {
     const colour = classColour(detection.label);
     boxes.push(boxElement(box, picture, colour, lineWidth));
+    const keypoints = detection.keypoints ?? [];
+    points.push(keypointElements(`detections[${index}]`, keypoints, colour, lineWidth));
     const text = renderText(labelText(detection), inkOn(colour));
     // Text wider than the picture is made smaller.
     const padding = textHeight * 0.5;
@@ -166,7 +175,16 @@ function drawing(picture: RawImage, detections: readonly DrawnDetection[], style
     placed.push(place);
     labels.push(labelElement(place, text, scale, colour));
   }
-  return boxes.reverse().join('') + labels.reverse().join('');
+  return [boxes, points, labels].map((parts) => parts.reverse().join('')).join('');
+}
+
+/** Masks in their classes' colours, those of the best detections first. */
+function masksOf(detections: readonly DrawnDetection[]) {
+  return detections
+    .flatMap(({ mask, label, score }) =>
+      mask ? [{ mask, colour: classColour(label), score }] : [],
+    )
+    .sort((a, b) => b.score - a.score);
 }
 
 function overlays(picture: RawImage, elements: string): OverlayOptions[] {
@@ -213,7 +231,7 @@ function checkStyle(options: DrawOptions, picture: RawImage): Style {
 }
 
 /**
- * Draws boxes with names and scores on a picture: one colour per class, lines and letters in proportion to the picture,
+ * Draws boxes with names and scores on a picture, and masks and keypoints where there are any: one colour per class, lines and letters in proportion to the picture,
  * labels kept inside it and off each other where there is room.
  *
  * Latin letters, digits and ASCII signs are drawn without any font (accents are left off); names in other scripts use
@@ -222,7 +240,7 @@ function checkStyle(options: DrawOptions, picture: RawImage): Style {
  * @param image - An encoded file's bytes, or decoded pixels, which are left as they are.
  * @param detections - For example a result of `predict`. Boxes may reach outside the picture.
  * @returns The encoded picture, upright, without metadata.
- * @throws TorchdetError ERR_INVALID_ARGUMENT for a box that is not four finite numbers or a picture too large for the format;
+ * @throws TorchdetError ERR_INVALID_ARGUMENT for a box that is not four finite numbers, a mask of another size, or a picture too large for the format;
  *   ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN; the errors of {@link decodeImage}.
  */
 export async function drawDetections(
@@ -239,9 +257,12 @@ export async function drawDetections(
   if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
     throw optionError(where, 'quality', quality, 'an integer from 1 to 100');
   }
-  const picture = image instanceof Uint8Array ? await decodeImage(image) : image;
+  const given = image instanceof Uint8Array ? await decodeImage(image) : image;
+  const shown = [...detections];
+  const style = checkStyle(options, given);
+  const elements = drawing(given, shown, style);
+  const picture = withMasks(given, masksOf(shown), style.lineWidth);
   const { data, width, height, channels } = picture;
-  const elements = drawing(picture, [...detections], checkStyle(options, picture));
   // An RGB canvas first: on a grey one the drawing would come out grey.
   const canvas = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
   const drawn = canvas.toColourspace('srgb').removeAlpha().composite(overlays(picture, elements));
