@@ -3,6 +3,7 @@ const families: readonly [RegExp, string][] = [
   [/^roi_heads\.mask_predictor\./, 'Mask R-CNN'],
   [/^roi_heads\.keypoint_predictor\./, 'Keypoint R-CNN'],
   [/^roi_heads\.box_predictor\./, 'Faster R-CNN'],
+  [/^head\.regression_head\.scales\.|^rpn\.head\.centerness\./, 'the original FCOS'],
   [/^head\.regression_head\.bbox_ctrness\./, 'FCOS'],
   [/^head\.classification_head\.cls_logits\./, 'RetinaNet'],
   [/^head\.classification_head\.module_list\.\d+\.1\./, 'SSDlite'],
@@ -13,6 +14,8 @@ const families: readonly [RegExp, string][] = [
   [/^features\.\d+\.conv\./, 'a MobileNetV2 classifier'],
   [/^features\.\d+\.(weight|bias)$/, 'a VGG or similar classifier'],
   [/^(class_embed|query_embed|transformer)\./, 'DETR'],
+  [/^rpn\.head\.(cls|bbox)_tower\./, 'RetinaNet of maskrcnn-benchmark'],
+  [/^roi_heads\.box\.predictor\./, 'a detector of maskrcnn-benchmark'],
   [/^model\.\d+\./, 'YOLO'],
   [/^proposal_generator\./, 'Detectron2'],
 ];

@@ -1,3 +1,5 @@
+import { fcosOriginalKey } from './fcos-original-keys';
+
 /** Names torchvision's modules had before their version 2, and what they are called now. */
 const renames: readonly [RegExp, (match: RegExpExecArray) => string][] = [
   // RPNHead: one convolution became a Sequential of Conv2dNormActivation.
@@ -20,8 +22,9 @@ const renames: readonly [RegExp, (match: RegExpExecArray) => string][] = [
 ];
 
 /**
- * The name under which the model knows a checkpoint's tensor: the name itself, or what torchvision calls it today
- * (`rpn.head.conv.weight` -> `rpn.head.conv.0.0.weight`). Judged by the names the model has rather than by the versions
+ * The name under which the model knows a checkpoint's tensor: the name itself, what torchvision calls it today
+ * (`rpn.head.conv.weight` -> `rpn.head.conv.0.0.weight`), or what torchdet calls it where the original FCOS repository wrote
+ * the file (`rpn.head.bbox_pred.weight` -> `head.regression_head.bbox_reg.weight`). Judged by the names the model has rather than by the versions
  * stored in the file, as safetensors and many converted files carry none.
  *
  * @param has whether the model has a tensor of this name
@@ -33,7 +36,8 @@ export function migrateKey(name: string, has: (name: string) => boolean): string
     const renamed = match && rename(match);
     if (renamed !== null && has(renamed)) return renamed;
   }
-  return name;
+  const original = fcosOriginalKey(name, has);
+  return original !== undefined && has(original) ? original : name;
 }
 
 const counter = '.num_batches_tracked';
