@@ -40,7 +40,7 @@ CASES = {
     "options-head-convs": Case(lambda: small(resnet_p6p7(), classes=4, head=FCOSHead(256, 1, 4, num_convs=2))),
     # counts
     "many-classes": Case(lambda: small(resnet_p6p7(), classes=200, detections_per_img=40)),
-    "many-detections": Case(lambda: small(resnet_p6p7(), detections_per_img=1000, score_thresh=0.1)),
+    "many-detections": Case(lambda: small(resnet_p6p7(), detections_per_img=250, score_thresh=0.1)),
     "nothing-found": Case(lambda: small(resnet_p6p7(), score_thresh=0.9999), least=0),
     # images of unusual shape or kind
     "images-extreme": Case(lambda: small(resnet_p6p7()), EXTREME),

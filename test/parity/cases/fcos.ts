@@ -36,7 +36,7 @@ export const CASES: Cases = {
   'options-head-convs': () => small(resnetP6p7(), { numClasses: 4, head: { convs: 2 } }),
 
   'many-classes': () => small(resnetP6p7(), { numClasses: 200, detectionsPerImg: 40 }),
-  'many-detections': () => small(resnetP6p7(), { detectionsPerImg: 1000, scoreThresh: 0.1 }),
+  'many-detections': () => small(resnetP6p7(), { detectionsPerImg: 250, scoreThresh: 0.1 }),
   'nothing-found': () => small(resnetP6p7(), { scoreThresh: 0.9999 }),
 
   'images-extreme': () => small(resnetP6p7()),

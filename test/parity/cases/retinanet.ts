@@ -48,7 +48,7 @@ export const CASES: Cases = {
   'options-head-batch': () => small(resnetP6p7(), { numClasses: 4, head: { norm: 'batch' } }),
 
   'many-classes': () => small(resnetP6p7(), { numClasses: 200, detectionsPerImg: 40 }),
-  'many-detections': () => small(resnetP6p7(), { detectionsPerImg: 1000, scoreThresh: 0.01 }),
+  'many-detections': () => small(resnetP6p7(), { detectionsPerImg: 250, scoreThresh: 0.01 }),
   'nothing-found': () => small(resnetP6p7(), { scoreThresh: 0.9999 }),
 
   'images-extreme': () => small(resnetP6p7()),
