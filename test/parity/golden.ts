@@ -30,7 +30,12 @@ export interface Golden {
   readonly imageSizes: readonly (readonly [number, number])[];
   readonly featureShapes: Readonly<Record<string, readonly number[]>>;
   /** How far torchvision's own detections move when it computes in float64 or in channels last. */
-  readonly noise: { readonly boxes: number; readonly scores: number };
+  readonly noise: {
+    readonly boxes: number;
+    readonly scores: number;
+    /** The same of the backbone's maps, relative to their largest value. */
+    readonly backbone?: number;
+  };
   /** An image that scripted and eager torchvision resize differently (archives only). */
   readonly eagerImage?: ImageRecipe;
   readonly samples: Readonly<Record<string, Sample>>;

@@ -21,7 +21,7 @@ export async function checkTransform(detector: Detector, golden: Golden): Promis
   assertClose(golden, 'transform.batch', batch);
 }
 
-/** The backbone on a batch of normal noise. */
+/** The backbone on a batch of normal noise: to 1e-5, or twice what torchvision's own maps move, where that is more. */
 export async function checkBackbone(detector: Detector, golden: Golden): Promise<void> {
   const features = await detector.stages.backbone(normal(batchShape(golden), FEATURE_SEED - 1));
   const names = Object.keys(golden.featureShapes);
@@ -30,8 +30,9 @@ export async function checkBackbone(detector: Detector, golden: Golden): Promise
       `feature maps ${Object.keys(features).join()}, torchvision has ${names.join()}`,
     );
   }
+  const tolerance = Math.max(1e-5, 2 * (golden.noise.backbone ?? 0));
   for (const [name, tensor] of Object.entries(features)) {
-    assertClose(golden, `backbone.${name}`, tensor);
+    assertClose(golden, `backbone.${name}`, tensor, tolerance);
   }
 }
 
