@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Detector } from '../../lib';
 import * as fcos from './cases/fcos';
+import * as fcosOriginal from './cases/fcos-original';
 import * as retinanet from './cases/retinanet';
 import type { Cases } from './cases/dense-shared';
 import { checkHead } from './dense-stages';
@@ -16,12 +17,13 @@ const FIXTURES = join(__dirname, '..', 'fixtures', 'parity-dense');
 /** One-stage families; test/fixtures/parity-dense and test/oracle/cases_*.py have the same names. */
 const FAMILIES: Readonly<Record<string, Cases>> = {
   fcos: fcos.CASES,
+  fcos_original: fcosOriginal.CASES,
   retinanet: retinanet.CASES,
 };
 
 /*
- * Against golden files that test/oracle/dense.py writes from eager torchvision: each stage on inputs both sides make from
- * seeds, then from images to detections in both modes of predict.
+ * Against golden files that test/oracle/dense.py writes from eager torchvision, and for the original FCOS from a reference of
+ * our own: each stage on inputs both sides make from seeds, then from images to detections in both modes of predict.
  */
 describe('parity of one-stage detectors', () => {
   it('has golden files of these families', () => {

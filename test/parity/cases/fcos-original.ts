@@ -2,13 +2,15 @@ import { resnetFpn } from '../../../lib/backbones';
 import type { ResnetFpnOptions } from '../../../lib/backbones';
 import { fcosImprvR50Fpn1x, fcosOriginal } from '../../../lib/models';
 import type { DetectorSpec, FcosOriginalOptions } from '../../../lib/models';
+import { SIZE } from './dense-shared';
+import type { Cases } from './dense-shared';
 
 /** The detectors of test/oracle/cases_fcos_original.py, described with torchdet; the keys are the names of the golden files. */
-export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
+export const CASES: Cases = {
   fcos_imprv_r50_fpn_1x: () => fcosImprvR50Fpn1x({ ...SIZE, pretrained: 'detector' }),
 
   'stride-in-3x3': () => withBody({ strideIn1x1: false }),
-  'group-norm-body': () => withBody({ norm: 'group' }),
+  'group-norm-body': () => withBody({ norm: 'group', normEps: 1e-5 }),
   'fpn-group-norm': () => withBody({ fpnNorm: 'group' }),
   'fpn-relu': () => withBody({ fpnRelu: true }),
   'fpn-group-norm-relu': () => withBody({ fpnNorm: 'group', fpnRelu: true, outChannels: 128 }),
@@ -46,8 +48,6 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
   'images-upscaled': () => small({ minSize: 150, maxSize: 200 }),
   resnet101: () => small({ backbone: body({}, 'resnet101') }),
 };
-
-const SIZE = { minSize: 96, maxSize: 160 };
 
 function body(options: ResnetFpnOptions = {}, name: 'resnet50' | 'resnet101' = 'resnet50') {
   return resnetFpn(name, {
