@@ -8,7 +8,7 @@ import type { Backbone } from '../../lib/backbones';
 import { matchState } from '../../lib/checkpoints/match-state';
 import { fcos, retinaNet } from '../../lib/models';
 import type { DetectorSpec } from '../../lib/models';
-import { batchNorm2d, convNormActivation, sequential, stateOf } from '../../lib/nn';
+import { batchNorm2d, convNormActivation, stateOf } from '../../lib/nn';
 import { checkpointOf, modelOf } from '../checkpoints/fixtures';
 import { imagesOf, matchDetections } from '../parity/detectors';
 import { readGolden, whole } from '../parity/golden';

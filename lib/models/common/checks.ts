@@ -44,8 +44,9 @@ export function checkIouOrder(
   config: { readonly fgIouThresh: number; readonly bgIouThresh: number },
 ): void {
   if (config.bgIouThresh <= config.fgIouThresh) return;
-  const expected = `at most ${prefix}FgIouThresh, which is ${config.fgIouThresh}`;
-  throw optionError(where, `${prefix}BgIouThresh`, config.bgIouThresh, expected);
+  const [fg, bg] = prefix === '' ? ['fg', 'bg'] : [`${prefix}Fg`, `${prefix}Bg`];
+  const expected = `at most ${fg}IouThresh, which is ${config.fgIouThresh}`;
+  throw optionError(where, `${bg}IouThresh`, config.bgIouThresh, expected);
 }
 
 /**
