@@ -4,7 +4,7 @@ import { mobileNet, resnetFpn } from '../../lib/backbones';
 import type { Backbone } from '../../lib/backbones';
 import { detectorFromDescription, fcos, fcosResnet50Fpn, retinaNet } from '../../lib/models';
 import { retinanetResnet50Fpn, retinanetResnet50FpnV2 } from '../../lib/models';
-import type { DetectorSpec, FcosOptions, RetinaNetOptions } from '../../lib/models';
+import type { DetectorSpec } from '../../lib/models';
 import { stateOf } from '../../lib/nn';
 
 const pyramid = resnetFpn('resnet18', { returnedLayers: [2, 3, 4], extraBlocks: 'p6p7' });
