@@ -60,7 +60,7 @@ CASES = {
         lambda: MaskRCNN(
             mobile("mobilenet_v2", False),
             box_predictor=FastRCNNPredictor(1024, 6),
-            mask_head=MaskRCNNHeads(1280, (32,), 1),
+            mask_head=MaskRCNNHeads(256, (32,), 1),
             mask_predictor=MaskRCNNPredictor(32, 32, 6),
             **ONE_LEVEL,
             **LITTLE,

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { rle, Tensor } from '../../lib';
+import type { DetectionResult, Detector } from '../../lib';
+import { BRANCH_CASES } from './branch-cases';
+import { filledDetector, imagesOf } from './detectors';
+import { elements, readGolden, whole } from './golden';
+import type { Golden } from './golden';
+import {
+  batchShape,
+  checkBackbone,
+  checkDetections,
+  checkRoiHeads,
+  checkRpn,
+  checkTransform,
+  noiseFeatures,
+  sizeOf,
+} from './stages';
+
+const FIXTURES = join(__dirname, '..', 'fixtures', 'parity-branches');
+
+/*
+ * Mask R-CNN and Keypoint R-CNN against golden files that test/oracle/branches.py writes from eager torchvision: each stage on
+ * inputs both sides make from seeds, then from images to pasted masks and keypoints in both modes of predict.
+ */
+describe('parity of masks and keypoints', () => {
+  it('has a golden file for every case and a case for every file', () => {
+    const files = readdirSync(FIXTURES).map((name) => name.replace('.safetensors', ''));
+    assert.deepEqual(files.sort(), Object.keys(BRANCH_CASES).sort());
+  });
+
+  for (const [name, describeCase] of Object.entries(BRANCH_CASES)) {
+    describe(name, () => {
+      let golden: Golden;
+      let detector: Detector;
+
+      before(async function () {
+        const path = join(FIXTURES, `${name}.safetensors`);
+        if (!existsSync(path)) this.skip();
+        golden = readGolden(path);
+        detector = await filledDetector(describeCase(), golden);
+      });
+      after(async () => {
+        // Nothing was made where the hook above failed.
+        await (detector as Detector | undefined)?.dispose();
+      });
+
+      it('transform', () => checkTransform(detector, golden));
+      it('backbone', () => checkBackbone(detector, golden));
+      it('rpn', () => checkRpn(detector, golden));
+      it('roi heads: boxes', () => checkRoiHeads(detector, golden));
+      it('roi heads: masks or keypoints', () => checkStage(detector, golden));
+      it('detections, exact', () => checkDetections(detector, golden, true));
+      it('masks or keypoints, exact', () => checkPredicted(detector, golden, true));
+      it('detections, folded and fused', () => checkDetections(detector, golden, false));
+      it('masks or keypoints, folded and fused', () => checkPredicted(detector, golden, false));
+      it('none where nothing is found', () => checkNone(detector, golden));
+    });
+  }
+});
+
+interface Found {
+  readonly boxes: ArrayLike<number>;
+  readonly labels: ArrayLike<number | bigint>;
+  readonly masks?: Tensor | undefined;
+  readonly keypoints?: ArrayLike<number> | undefined;
+  readonly keypointsScores?: ArrayLike<number> | undefined;
+}
+
+interface Limits {
+  /** Of a mask's probabilities. */
+  readonly masks: number;
+  /** Pixels, where a heat map has one largest pixel. */
+  readonly keypoints: number;
+  /** Relative to the largest score. */
+  readonly scores: number;
+  /** Least lead of a heat map's largest pixel at which it has to be the same. */
+  readonly margin: number;
+  /** Share of masks' pixels that may be others: a box that moves by a hair over a pixel's edge moves its mask by one. */
+  readonly others: number;
+}
+
+const EXACT: Limits = { masks: 1e-4, keypoints: 1e-3, scores: 1e-4, margin: 1e-4, others: 0 };
+const FUSED: Limits = { masks: 1e-3, keypoints: 0.05, scores: 1e-3, margin: 5e-3, others: 0.01 };
+
+/** The RoI heads on feature maps of normal noise and torchvision's proposals: masks of M x M, keypoints in the batch. */
+async function checkStage(detector: Detector, golden: Golden): Promise<void> {
+  const proposals = golden.images.map((_, i) => {
+    const boxes = whole(golden, `rpn.proposals.${i}`) as Float32Array;
+    return Tensor.from(boxes, [boxes.length / 4, 4]);
+  });
+  const { detections } = await detector.stages.roiHeads(
+    noiseFeatures(golden),
+    proposals,
+    golden.imageSizes,
+    sizeOf(batchShape(golden)),
+  );
+  detections.forEach((found, i) => {
+    const numbers = (tensor?: Tensor) => tensor?.data as Float32Array | undefined;
+    checkBranches(golden, 'roiHeads', i, EXACT, {
+      boxes: found.boxes.data as Float32Array,
+      labels: found.labels.data,
+      masks: found.masks,
+      keypoints: numbers(found.keypoints),
+      keypointsScores: numbers(found.keypointsScores),
+    });
+  });
+}
+
+async function checkPredicted(detector: Detector, golden: Golden, exact: boolean): Promise<void> {
+  const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact });
+  results.forEach((result, i) => {
+    checkBranches(golden, 'detections', i, exact ? EXACT : FUSED, result);
+    if (result.masks) checkBitmaps(result);
+  });
+}
+
+/** Above every score: images without detections have masks and keypoints of length 0. */
+async function checkNone(detector: Detector, golden: Golden): Promise<void> {
+  for (const exact of [true, false]) {
+    const [result] = await detector.predict(imagesOf(golden), { scoreThreshold: 1, exact });
+    assert.equal(result?.length, 0);
+    assert.equal(result.masks !== undefined, 'detections.masks.0' in golden.samples);
+    if (result.masks) assert.deepEqual(result.masks.shape, [0, 1, result.height, result.width]);
+    assert.equal(
+      result.keypoints?.length,
+      'detections.keypoints.0' in golden.samples ? 0 : undefined,
+    );
+    assert.deepEqual([...result], []);
+  }
+}
+
+function checkBranches(
+  golden: Golden,
+  prefix: string,
+  image: number,
+  limits: Limits,
+  found: Found,
+): void {
+  const places = pairing(golden, prefix, image, found);
+  const has = (name: string): boolean => `${prefix}.${name}.${image}` in golden.samples;
+  assert.ok(has('masks') || has('keypoints'), `${golden.case} has no branch`);
+  if (has('masks')) checkMasks(golden, `${prefix}.masks.${image}`, limits, found, places);
+  else checkKeypoints(golden, prefix, image, limits, found, places);
+}
+
+/** For each expected detection the place of the one found: rounding may swap neighbours in the order. */
+function pairing(golden: Golden, prefix: string, image: number, found: Found): number[] {
+  const boxes = whole(golden, `${prefix}.boxes.${image}`);
+  const labels = whole(golden, `${prefix}.labels.${image}`);
+  return Array.from(labels, (label, i) => {
+    let best = -1;
+    let nearest = 0.1;
+    for (let k = 0; k < found.labels.length; k++) {
+      if (Number(found.labels[k]) !== label) continue;
+      let distance = 0;
+      for (let side = 0; side < 4; side++) {
+        const difference = (boxes[4 * i + side] ?? NaN) - (found.boxes[4 * k + side] ?? NaN);
+        distance = Math.max(distance, Math.abs(difference));
+      }
+      if (distance < nearest) [best, nearest] = [k, distance];
+    }
+    assert.ok(best >= 0, `${prefix} of image ${image}: detection ${i} was not found`);
+    return best;
+  });
+}
+
+function checkMasks(
+  golden: Golden,
+  name: string,
+  limits: Limits,
+  found: Found,
+  places: readonly number[],
+): void {
+  const sample = golden.samples[name];
+  const expected = golden.tensors.get(name);
+  assert.ok(sample && expected && found.masks, name);
+  assert.deepEqual([...found.masks.shape], [...sample.shape]);
+  const size = elements(sample.shape.slice(1));
+  const actual = found.masks.data as Float32Array;
+  let others = 0;
+  let worst = 0;
+  expected.forEach((value, i) => {
+    const index = i * sample.stride;
+    const place = (places[Math.floor(index / size)] ?? 0) * size + (index % size);
+    const difference = Math.abs((actual[place] ?? NaN) - value);
+    if (!(difference <= limits.masks)) others++;
+    worst = Math.max(worst, difference);
+  });
+  const most = limits.others * expected.length;
+  assert.ok(
+    others <= most,
+    `${name}: ${others} of ${expected.length} pixels differ, by up to ${worst}`,
+  );
+  assert.ok(
+    Array.from(expected).some((value) => value > 0.5),
+    `${name}: no mask at all`,
+  );
+}
+
+function checkKeypoints(
+  golden: Golden,
+  prefix: string,
+  image: number,
+  limits: Limits,
+  found: Found,
+  places: readonly number[],
+): void {
+  const points = whole(golden, `${prefix}.keypoints.${image}`);
+  const scores = whole(golden, `${prefix}.keypoints_scores.${image}`);
+  const margins = whole(golden, `${prefix}.margins.${image}`);
+  const { keypoints, keypointsScores } = found;
+  assert.ok(keypoints && keypointsScores);
+  assert.equal(keypoints.length, points.length);
+  assert.equal(keypointsScores.length, scores.length);
+  const count = scores.length / Math.max(1, places.length);
+  const highest = Math.max(...Array.from(scores, Math.abs), 1e-6);
+  let compared = 0;
+  scores.forEach((score, i) => {
+    const place = (places[Math.floor(i / count)] ?? 0) * count + (i % count);
+    const what = `${prefix} of image ${image}: keypoint ${i % count} of detection ${Math.floor(i / count)}`;
+    const difference = Math.abs((keypointsScores[place] ?? NaN) - score);
+    assert.ok(difference <= limits.scores * highest, `${what}: score differs by ${difference}`);
+    assert.equal(keypoints[3 * place + 2], 1);
+    if (!((margins[i] ?? 0) > limits.margin)) return;
+    compared++;
+    for (const axis of [0, 1]) {
+      const [expected, actual] = [points[3 * i + axis] ?? NaN, keypoints[3 * place + axis] ?? NaN];
+      const moved = Math.abs(expected - actual);
+      assert.ok(moved <= limits.keypoints, `${what}: ${actual}, torchvision has ${expected}`);
+    }
+  });
+  assert.ok(
+    compared >= scores.length / 2,
+    `only ${compared} of ${scores.length} keypoints are clear`,
+  );
+}
+
+/** Bitmaps and their packed form say what the probabilities say. */
+function checkBitmaps(result: DetectionResult): void {
+  const probabilities = result.masks?.data as Float32Array;
+  const size = result.width * result.height;
+  for (let i = 0; i < result.length; i++) {
+    const bitmap = result.mask(i);
+    const wrong = bitmap.findIndex(
+      (bit, k) => bit !== Number((probabilities[i * size + k] ?? NaN) > 0.5),
+    );
+    assert.equal(wrong, -1);
+    assert.ok(Buffer.from(rle.decode(result.maskRle(i))).equals(bitmap));
+  }
+}
