@@ -179,7 +179,9 @@ at::Tensor match_boxes(const at::Tensor& ground_truth, const at::Tensor& anchors
     return match_quality(box_iou(ground_truth, anchors), rule);
   }
   check_rule(rule);
-  if (ground_truth.size(0) == 0) return all_background(anchors, anchors.size(0));
+  if (ground_truth.size(0) == 0 || anchors.size(0) == 0) {
+    return all_background(anchors, anchors.size(0));
+  }
   return BlockMatcher(ground_truth.detach(), anchors.detach()).matches(rule);
 }
 
