@@ -1,5 +1,6 @@
 import type { DenseConfig } from '../../../binding';
 import type { Backbone } from '../../backbones/backbone';
+import { optionError } from '../../errors';
 import { checkBoolean, checkPositive } from '../../nn/check';
 import { checkIsBackbone, checkKnown, checkNumClasses } from '../common/checks';
 import { DENSE_SETTINGS, DENSE_TRAINING, denseDetector, denseThresholds } from '../common/dense';
@@ -66,13 +67,18 @@ const PIXEL_MEAN = [102.9801, 115.9465, 122.7717];
 export function fcosOriginal(options: FcosOriginalOptions): DetectorSpec<DenseConfig> {
   const where = 'fcosOriginal';
   checkKnown(where, options, ['backbone', 'numClasses', ...FCOS_ORIGINAL_SETTINGS]);
-  const { backbone, numClasses: classes, ...settings } = options;
+  const { backbone, ...settings } = options;
   checkIsBackbone(where, backbone);
-  const numClasses = checkNumClasses(where, classes);
+  const numClasses = checkNumClasses(where, settings.numClasses);
   const channels = checkBackbone(where, backbone);
   const shape = denseHeadShape(where, backbone, channels, settings.head ?? {}, 'group');
   const flag = (name: keyof typeof SETTINGS, fallback: boolean): boolean =>
     checkBoolean(where, name, settings[name] ?? fallback);
+  const deformableTower = flag('deformableTower', false);
+  if (deformableTower && shape.convs === 0) {
+    const expected = 'false where head.convs is 0: there is no convolution to be deformable';
+    throw optionError(where, 'deformableTower', deformableTower, expected);
+  }
   const radius = settings.centerSamplingRadius ?? 1.5;
 
   return denseDetector({
@@ -85,7 +91,7 @@ export function fcosOriginal(options: FcosOriginalOptions): DetectorSpec<DenseCo
       strides: backbone.strides,
       normalisedTargets: flag('normalisedTargets', true),
       centernessOnRegression: flag('centernessOnRegression', true),
-      deformableTower: flag('deformableTower', false),
+      deformableTower,
     }),
     numClasses,
     settings,
