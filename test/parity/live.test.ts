@@ -10,6 +10,7 @@ import { buildModel, fasterRcnn } from '../../lib/models';
 import { filledDetector, imagesOf, matchDetections } from './detectors';
 import type { Tolerance } from './detectors';
 import { random } from './fill';
+import { checkHead } from './dense-stages';
 import { assertClose, exactTolerance, readGolden, whole } from './golden';
 import type { Golden } from './golden';
 import { checkBackbone, checkRoiHeads, checkRpn, checkTransform } from './stages';
@@ -25,6 +26,13 @@ const FASTER_RCNNS = [
   'fasterrcnn_resnet50_fpn_v2',
   'fasterrcnn_mobilenet_v3_large_fpn',
   'fasterrcnn_mobilenet_v3_large_320_fpn',
+] as const;
+const ONE_STAGE = [
+  'retinanet_resnet50_fpn',
+  'retinanet_resnet50_fpn_v2',
+  'fcos_resnet50_fpn',
+  'ssd300_vgg16',
+  'ssdlite320_mobilenet_v3_large',
 ] as const;
 const FAMILIES = [
   ...['fasterrcnn_resnet50_fpn', 'maskrcnn_resnet50_fpn', 'keypointrcnn_resnet50_fpn'],
@@ -63,6 +71,18 @@ describe('parity with an installed torchvision', function () {
       await checkBackbone(detector, golden);
       await checkRpn(detector, golden, 10);
       await checkRoiHeads(detector, golden);
+      await checkDetections(detector, golden, true, exactTolerance(golden));
+      await checkDetections(detector, golden, false, { boxes: 0.05, scores: 1e-4 });
+    });
+  }
+
+  for (const name of ONE_STAGE) {
+    it(`${name}, stage by stage and end to end`, async () => {
+      const golden = readGolden(`${await oracle('dense', name)}.safetensors`);
+      await using detector = await filledDetector(buildModel(name), golden);
+      await checkTransform(detector, golden);
+      await checkBackbone(detector, golden);
+      await checkHead(detector, golden, 3);
       await checkDetections(detector, golden, true, exactTolerance(golden));
       await checkDetections(detector, golden, false, { boxes: 0.05, scores: 1e-4 });
     });
