@@ -42,9 +42,7 @@ Detections select_in_image(const DenseOutputs& outputs, int64_t image, const Den
                            const LevelRule& rule) {
   const at::Tensor logits = outputs.cls_logits[image];
   const int64_t classes = logits.size(1);
-  // The only pass over all logits, worth every thread; what follows is small.
   at::Tensor flat = possible(logits, rule.least_probability);
-  const SerialScope serial;
   at::Tensor ctrness;
   if (outputs.bbox_ctrness.defined()) {
     ctrness =
@@ -60,6 +58,9 @@ Detections select_in_image(const DenseOutputs& outputs, int64_t image, const Den
       {scored.scores.index_select(0, keep), at::div(flat, classes, "floor"),
        at::remainder(flat, classes).add_(rule.first_label), group_sizes(flat, level_logits)},
       config.topk_candidates);
+  // So far a pass over all logits and one over candidates, which may be millions: worth every
+  // thread.
+  const SerialScope serial;
   const at::Tensor boxes = rule.decode(outputs.bbox_regression[image].index_select(0, best.places),
                                        places.references.index_select(0, best.places));
   return suppress(best, clip_boxes(boxes, size), config);
