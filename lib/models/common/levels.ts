@@ -138,7 +138,7 @@ export function anchorConfig(
   const odd = counts.findIndex((count) => count !== counts[0]);
   if (odd >= 0) {
     throw mismatch(
-      `${place}: level 0 has ${counts[0] ?? 0} anchors per cell and level ${odd} has ${counts[odd] ?? 0}; the RPN head is shared by all levels and needs the same at each.`,
+      `${place}: level 0 has ${counts[0] ?? 0} anchors per cell and level ${odd} has ${counts[odd] ?? 0}; the head is shared by all levels and needs the same at each.`,
     );
   }
   return { sizes, aspectRatios };
