@@ -75,13 +75,13 @@ CASES = {
     "options-no-clip": Case(lambda: lite(boxes={"clip": False, "scales": [0.3, 0.5, 0.8, 1.0, 1.2, 1.4, 1.7]})),
     "options-size": Case(lambda: lite(size=(224, 130))),
     "options-thresholds": Case(
-        lambda: lite(score_thresh=0.3, nms_thresh=0.25, detections_per_img=23, topk_candidates=9, iou_thresh=0.6,
+        lambda: lite(score_thresh=0.85, nms_thresh=0.25, detections_per_img=23, topk_candidates=9, iou_thresh=0.6,
                      positive_fraction=0.3)
     ),
     # counts
     "two-classes": Case(lambda: lite(classes=2)),
-    "many-classes": Case(lambda: lite(classes=200, detections_per_img=150), ONE),
-    "many-detections": Case(lambda: lite(detections_per_img=1000), ONE),
+    "many-classes": Case(lambda: lite(classes=200, detections_per_img=130, nms_thresh=0.5), ONE),
+    "many-detections": Case(lambda: lite(detections_per_img=250), ONE),
     "nothing-found": Case(lambda: lite(score_thresh=0.9999), least=0),
     # images of unusual shape or kind
     "images-extreme": Case(lambda: lite(), EXTREME),

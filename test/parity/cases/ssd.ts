@@ -50,7 +50,7 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
   'options-size': () => lite({ size: [224, 130] }),
   'options-thresholds': () =>
     lite({
-      scoreThresh: 0.3,
+      scoreThresh: 0.85,
       nmsThresh: 0.25,
       detectionsPerImg: 23,
       topkCandidates: 9,
@@ -59,8 +59,8 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
     }),
 
   'two-classes': () => lite({ numClasses: 2 }),
-  'many-classes': () => lite({ numClasses: 200, detectionsPerImg: 150 }),
-  'many-detections': () => lite({ detectionsPerImg: 1000 }),
+  'many-classes': () => lite({ numClasses: 200, detectionsPerImg: 130, nmsThresh: 0.5 }),
+  'many-detections': () => lite({ detectionsPerImg: 250 }),
   'nothing-found': () => lite({ scoreThresh: 0.9999 }),
 
   'images-extreme': () => lite(),
