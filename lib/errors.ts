@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_CHECKPOINT_UNSAFE'
   | 'ERR_CHECKSUM'
   | 'ERR_COMPILE'
+  | 'ERR_DATASET'
   | 'ERR_DEVICE'
   | 'ERR_DISPOSED'
   | 'ERR_DOWNLOAD'
@@ -22,13 +23,15 @@ export type ErrorCode =
   | 'ERR_LIBTORCH_LOAD'
   | 'ERR_LIBTORCH_NOT_FOUND'
   | 'ERR_LIBTORCH_VERSION'
+  | 'ERR_LOSS_NOT_FINITE'
   | 'ERR_MODEL_UNKNOWN'
   | 'ERR_NATIVE'
   | 'ERR_OPTION_UNKNOWN'
   | 'ERR_OPTION_VALUE'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_PLATFORM'
-  | 'ERR_STATE_DICT';
+  | 'ERR_STATE_DICT'
+  | 'ERR_TARGET';
 
 /**
  * Every error torchdet throws or rejects with, apart from an aborted call, which rejects with its signal's own reason.
