@@ -45,7 +45,7 @@ describe('reports', () => {
       [['FasterRCNN_ResNet50_FPN_Weights.COCO_V1', 37]],
     );
     const table = modelsTable(models);
-    assert.match(table, /^fasterrcnn_resnet50_fpn +41\.8 M +37\.0 +COCO_V1/m);
+    assert.match(table, /^fasterrcnn_resnet50_fpn +41\.8 M +134\.4 +37\.0 +COCO_V1/m);
     for (const { name } of models) assert.ok(table.includes(name));
   });
 });
