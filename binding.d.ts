@@ -286,6 +286,53 @@ export interface NativeStageDetections {
   readonly keypointsScores?: NativeTensor;
 }
 
+/** Of one module's parameters. */
+export interface NativeOptimizer {
+  dispose(): void;
+}
+
+/** What an image is trained towards, in pixels of the image as it is given. */
+export interface NativeTarget {
+  /** N x 4 float32, xyxy. */
+  readonly boxes: NativeTensor;
+  /** N int64. */
+  readonly labels: NativeTensor;
+  /** N x H x W uint8, 0 or 1 (Mask R-CNN). */
+  readonly masks?: NativeTensor;
+  /** N x K x 3 float32: x, y, visibility (Keypoint R-CNN). */
+  readonly keypoints?: NativeTensor;
+  /** Labels that are marked exhaustively in this image; absent: all. Elsewhere than in its boxes it is no negative for the others. */
+  readonly labelledClasses?: readonly number[];
+}
+
+export interface LossOptions {
+  /** manual_seed before the call: of CPU and devices; null: go on drawing. */
+  readonly seed: number | null;
+}
+
+export interface StepOptions extends LossOptions {
+  /** Largest norm of all gradients together; null: as they are. */
+  readonly clipNorm: number | null;
+  /** Largest absolute value of each number of the gradients; null: as they are. */
+  readonly clipValue: number | null;
+  /** true: adds to the gradients and makes no step. */
+  readonly accumulate: boolean;
+  /** The total is multiplied by this before the gradients are taken, for example 1 / steps accumulated. */
+  readonly lossScale: number;
+  readonly amp: 'off' | 'bfloat16' | 'float16';
+}
+
+export interface StepResult {
+  /** By torchvision's names, in its order. */
+  readonly losses: Record<string, number>;
+  /** Their sum, not scaled. */
+  readonly total: number;
+  /** Norm of all gradients before clipping; null where no step was due. */
+  readonly gradNorm: number | null;
+  /** false where gradients were accumulated only, or mixed precision skipped a step that overflowed. */
+  readonly stepped: boolean;
+}
+
 export interface NativeDetector {
   predict(
     images: readonly NativeImage[],
@@ -337,6 +384,24 @@ export interface NativeDetector {
     outputs: Record<string, NativeTensor>;
     detections: NativeStageDetections[];
   }>;
+  /** Losses in training mode, without gradients and without a step. Kinds rcnn and dense. */
+  losses(
+    images: readonly NativeImage[],
+    targets: readonly NativeTarget[],
+    options: LossOptions,
+    cancel: CancelToken,
+  ): Promise<Record<string, number>>;
+  /**
+   * Forward, backward and a step of `optimizer`, which must be of the same module. ERR_TARGET names image and box,
+   * ERR_LOSS_NOT_FINITE the losses; no step was made then.
+   */
+  trainStep(
+    images: readonly NativeImage[],
+    targets: readonly NativeTarget[],
+    optimizer: NativeOptimizer,
+    options: StepOptions,
+    cancel: CancelToken,
+  ): Promise<StepResult>;
   dispose(): void;
 }
 

@@ -3,11 +3,16 @@
 // tensors.
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace torchdet::detection {
@@ -41,8 +46,36 @@ struct Detections {
   at::Tensor keypoints_scores;  // N x K
 };
 
+// What an image is trained towards.
+struct Target {
+  at::Tensor boxes;   // N x 4 float32, xyxy in pixels of the image as it came in
+  at::Tensor labels;  // N int64
+  // Undefined where there are none.
+  at::Tensor masks;      // N x H x W uint8, 0 or 1
+  at::Tensor keypoints;  // N x K x 3 float32: x, y, visibility
+  // Labels whose objects are all marked in this image; nothing: every label's. A place without a
+  // box is no negative example of the others.
+  std::optional<std::vector<int64_t>> labelled_classes;
+};
+
+// Scalar tensors by torchvision's names, in the order of its dictionaries.
+using Losses = std::vector<std::pair<std::string, at::Tensor>>;
+
 // Called between stages; throws to stop (a cancelled call, a closing process). Empty: nothing to
 // ask.
 using Checkpoint = std::function<void()>;
+
+struct TrainingContext {
+  // Of the CPU, for any device: draws the images' sizes and then the samples, in torchvision's
+  // order.
+  at::Generator generator;
+  Checkpoint checkpoint;
+};
+
+// A target that cannot be trained towards; the message names image and box.
+class TargetError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 }  // namespace torchdet::detection
