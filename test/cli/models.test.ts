@@ -30,7 +30,7 @@ describe('torchdet models', () => {
   it('agrees with an installed torchvision in every figure', function () {
     const python = process.env.TORCHDET_ORACLE_PYTHON;
     if (!python) this.skip();
-    this.timeout(120_000);
+    this.timeout(600_000);
     const script = join(__dirname, '..', 'oracle', 'models.py');
     const { status, stdout, stderr } = spawnSync(python, ['-B', script], {
       input: JSON.stringify(reportModels()),

@@ -31,8 +31,8 @@ LITTLE = {"min_size": 96, "max_size": 160, "rpn_post_nms_top_n_test": 40, "box_d
 UPSCALED = [(40, 57), (150, 131, "rgb")]
 
 CASES = {
-    "maskrcnn_resnet50_fpn": Case(named(D.maskrcnn_resnet50_fpn, **FEW)),
-    "maskrcnn_resnet50_fpn_v2": Case(named(D.maskrcnn_resnet50_fpn_v2, **FEW)),
+    "maskrcnn_resnet50_fpn": Case(named(D.maskrcnn_resnet50_fpn, **{**FEW, "rpn_post_nms_top_n_test": 25})),
+    "maskrcnn_resnet50_fpn_v2": Case(named(D.maskrcnn_resnet50_fpn_v2, **{**FEW, "rpn_post_nms_top_n_test": 25})),
     "keypointrcnn_resnet50_fpn": Case(named(D.keypointrcnn_resnet50_fpn, 2, **FEW)),
     "options-masks": Case(
         lambda: MaskRCNN(

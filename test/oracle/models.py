@@ -35,7 +35,7 @@ def own_model(name):
     """Models that torchvision has no builder for."""
     if name == "person":
         return person()
-    if name.startswith("fcos_"):
+    if name == "fcos_imprv_r50_fpn_1x":
         from fcos_original import fcos_imprv_r50_fpn_1x
 
         return fcos_imprv_r50_fpn_1x()
