@@ -27,7 +27,7 @@ export interface Problem {
   readonly offset?: number;
   /** Name of the image that it is about. */
   readonly image?: string;
-  /** What is wrong, with the offending values, and what was done. */
+  /** What is wrong, with the offending values, and after the last semicolon what was done. */
   readonly message: string;
 }
 
@@ -46,7 +46,9 @@ export function describeProblem({ file, line, offset, message }: Problem): strin
 
 /** The error that a problem becomes where it ends the work. */
 export function problemError(problem: Problem): TorchdetError {
-  return new TorchdetError('ERR_DATASET', describeProblem(problem));
+  // Nothing was done: it ends here.
+  const message = problem.message.replace(/; [^;]*$/, '.');
+  return new TorchdetError('ERR_DATASET', describeProblem({ ...problem, message }));
 }
 
 /** Collects problems, or stops at one. */
