@@ -56,9 +56,15 @@ def _channels_first(module, output):
     return output.permute(0, 3, 1, 2) if isinstance(module, nn.Linear) and output.dim() == 4 else output
 
 
+# Fewer places of a map do not tell a channel's mean and spread.
+FEWEST = 8
+
+
 def _spread(output):
-    """Standard deviation around each channel's own mean."""
+    """Standard deviation around each channel's own mean; of a map of few places around 0."""
     flat = output.transpose(0, 1).flatten(1) if output.dim() == 4 else output.t()
+    if output.dim() == 4 and flat.shape[1] < FEWEST:
+        return flat.pow(2).mean().sqrt().item()
     return (flat - flat.mean(1, keepdim=True)).pow(2).mean().sqrt().item()
 
 
@@ -97,7 +103,8 @@ def calibrate(model, run, targets=TARGETS, means=CENTRED, values=None):
             scale = round3(targets.get(name, 1.0) / max(_spread(plain), 1e-6))
             scales[f"{name}.weight"] = scale
             module.weight.copy_(draw(f"{name}.weight", tuple(module.weight.shape), scale))
-            if name in means:
+            places = plain.numel() // plain.shape[1] if plain.dim() == 4 else FEWEST
+            if name in means and places >= FEWEST:
                 module.bias.zero_()
                 output = module.forward(*args)
                 found = output.transpose(0, 1).flatten(1).mean(1) if output.dim() == 4 else output.mean(0)

@@ -5,6 +5,7 @@ import type { Detector } from '../../lib';
 import * as fcos from './cases/fcos';
 import * as fcosOriginal from './cases/fcos-original';
 import * as retinanet from './cases/retinanet';
+import * as ssd from './cases/ssd';
 import type { Cases } from './cases/dense-shared';
 import { checkHead } from './dense-stages';
 import { filledDetector } from './detectors';
@@ -19,6 +20,7 @@ const FAMILIES: Readonly<Record<string, Cases>> = {
   fcos: fcos.CASES,
   fcos_original: fcosOriginal.CASES,
   retinanet: retinanet.CASES,
+  ssd: ssd.CASES,
 };
 
 /*

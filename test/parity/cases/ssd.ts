@@ -17,10 +17,10 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
   'vgg16-highres': () =>
     full({
       backbone: ssdVgg16({ highres: true }),
+      numClasses: 60,
       size: 512,
       anchorGenerator: { aspectRatios: [[2], [2, 3], [2, 3], [2, 3], [2, 3], [2], [2]] },
     }),
-  'vgg16-lite-head': () => full({ head: { kind: 'ssdLite' } }),
   'mobilenet_v3_large-full-tail': () => lite({}, 'mobilenet_v3_large', { reducedTail: false }),
   'mobilenet_v3_large-width': () =>
     lite({}, 'mobilenet_v3_large', { widthMult: 0.75, extraWidthMult: 0.35, minDepth: 60 }),
@@ -44,7 +44,6 @@ export const CASES: Readonly<Record<string, () => DetectorSpec>> = {
     lite({ anchorGenerator: { scales: [0.08, 0.2, 0.3, 0.45, 0.7, 0.9, 1.1] } }),
   'options-scale-range': () => lite({ anchorGenerator: { minRatio: 0.05, maxRatio: 0.7 } }),
   'options-steps': () => lite({ anchorGenerator: { steps: [17, 30, 70, 100, 150.5, 320] } }),
-  'options-no-steps': () => full(),
   'options-no-clip': () =>
     lite({ anchorGenerator: { clip: false, scales: [0.3, 0.5, 0.8, 1, 1.2, 1.4, 1.7] } }),
   'options-size': () => lite({ size: [224, 130] }),
