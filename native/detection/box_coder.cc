@@ -46,8 +46,9 @@ at::Tensor BoxCoder::decode(const at::Tensor& deltas, const at::Tensor& boxes) c
   const at::Tensor dh = (component(deltas, 3) / weights_[3]).clamp_max_(max_log_ratio);
   const at::Tensor x = (component(deltas, 0) / weights_[0]).mul_(box.width).add_(box.x);
   const at::Tensor y = (component(deltas, 1) / weights_[1]).mul_(box.height).add_(box.y);
-  const at::Tensor half_width = at::exp(dw).mul_(box.width).mul_(0.5);
-  const at::Tensor half_height = at::exp(dh).mul_(box.height).mul_(0.5);
+  // Not in place on exp(): its backward needs its result.
+  const at::Tensor half_width = (at::exp(dw) * box.width).mul_(0.5);
+  const at::Tensor half_height = (at::exp(dh) * box.height).mul_(0.5);
   return at::stack({x - half_width, y - half_height, x + half_width, y + half_height}, /*dim=*/2)
       .flatten(1);
 }
@@ -69,6 +70,16 @@ at::Tensor decode_linear(const at::Tensor& deltas, const at::Tensor& boxes) {
   const at::Tensor sides = last - first;
   return at::cat({centre - deltas.narrow(1, 0, 2) * sides, centre + deltas.narrow(1, 2, 2) * sides},
                  /*dim=*/1);
+}
+
+at::Tensor encode_linear(const at::Tensor& targets, const at::Tensor& boxes) {
+  const at::Tensor first = boxes.narrow(1, 0, 2);
+  const at::Tensor last = boxes.narrow(1, 2, 2);
+  const at::Tensor centre = 0.5 * (first + last);
+  const at::Tensor sides = last - first;
+  return at::cat(
+      {(centre - targets.narrow(1, 0, 2)) / sides, (targets.narrow(1, 2, 2) - centre) / sides},
+      /*dim=*/1);
 }
 
 at::Tensor clip_boxes(const at::Tensor& boxes, const ImageSize& size) {

@@ -31,6 +31,9 @@ class BoxCoder {
 // centre of a reference box, in units of its sides. deltas and boxes N x 4 to boxes N x 4.
 at::Tensor decode_linear(const at::Tensor& deltas, const at::Tensor& boxes);
 
+// The deltas (N x 4) that decode_linear turns into `targets` from `boxes` (both N x 4).
+at::Tensor encode_linear(const at::Tensor& targets, const at::Tensor& boxes);
+
 // Boxes N x 4 clamped to an image of that size.
 at::Tensor clip_boxes(const at::Tensor& boxes, const ImageSize& size);
 

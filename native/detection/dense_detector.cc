@@ -1,14 +1,17 @@
 #include "dense_detector.h"
 
+#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
 #include <utility>
 
 #include "box_coder.h"
+#include "dense_losses.h"
 #include "image_batch.h"
 #include "retinanet.h"
 #include "ssd.h"
 #include "stage_parts.h"
+#include "training_batch.h"
 
 namespace torchdet::detection {
 
@@ -39,10 +42,15 @@ FeatureMaps DenseDetector::backbone(DenseNetwork& network, const at::Tensor& bat
   return network.backbone(batch);
 }
 
-DensePlaces DenseDetector::places(const std::vector<at::Tensor>& features,
+bool DenseDetector::has_ctrness() const {
+  return config_.head == DenseHead::kFcos || config_.head == DenseHead::kFcosOriginal;
+}
+
+DensePlaces DenseDetector::places(const std::vector<at::Tensor>& features, size_t images,
                                   const ImageSize& batch_size) {
   return std::visit(
       [&](auto& generator) {
+        check_features(features, generator.levels(), images);
         const std::vector<ImageSize> sizes = sizes_of(features);
         DensePlaces places;
         places.references = generator.grid_anchors(sizes, batch_size, features[0].device());
@@ -74,14 +82,10 @@ std::vector<Detections> DenseDetector::select(const DenseOutputs& outputs,
 DenseOutput DenseDetector::head(DenseNetwork& network, const std::vector<at::Tensor>& features,
                                 const std::vector<ImageSize>& image_sizes,
                                 const ImageSize& batch_size) {
-  const size_t levels =
-      std::visit([](const auto& generator) { return generator.levels(); }, generator_);
-  check_features(features, levels, image_sizes.size());
-  const DensePlaces found = places(features, batch_size);
+  const DensePlaces found = places(features, image_sizes.size(), batch_size);
   DenseOutput output;
   output.outputs = network.head(features);
-  const bool fcos = config_.head == DenseHead::kFcos || config_.head == DenseHead::kFcosOriginal;
-  check_outputs(output.outputs, found, image_sizes.size(), fcos);
+  check_outputs(output.outputs, found, image_sizes.size(), has_ctrness());
   output.anchors = config_.head == DenseHead::kFcosOriginal
                        ? found.references.narrow(1, 0, 2).contiguous()
                        : found.references;
@@ -106,6 +110,23 @@ std::vector<Detections> DenseDetector::predict(DenseNetwork& network,
         resize_boxes(detections[i].boxes, batch.image_sizes[i], batch.original_sizes[i]);
   }
   return detections;
+}
+
+Losses DenseDetector::losses(DenseNetwork& network, const std::vector<ImageView>& images,
+                             const std::vector<Target>& targets, TrainingContext& context) {
+  TrainingBatch batch;
+  {
+    const at::NoGradGuard no_gradients;
+    batch = make_training_batch(images, targets, /*parts=*/{}, config_.transform, device_,
+                                context.generator);
+  }
+  call(context.checkpoint);
+  const std::vector<at::Tensor> features = maps_of(backbone(network, batch.images.tensor));
+  call(context.checkpoint);
+  const DensePlaces found = places(features, images.size(), spatial_size(batch.images.tensor));
+  const DenseOutputs outputs = network.head(features);
+  check_output_shapes(outputs, found, images.size(), has_ctrness());
+  return dense_losses(outputs, found, batch.targets, config_);
 }
 
 }  // namespace torchdet::detection

@@ -1,10 +1,10 @@
-// A one-stage detector, as torchvision's RetinaNet, FCOS and SSD in evaluation, and the original
-// FCOS: it owns the configuration and the generator of its anchors, default boxes or points with
-// its cache, and borrows the network for the length of each call, so that one object serves the
-// exact and the compiled form of a network. Not thread-safe: it belongs to its device's thread.
-// Every method runs with the caller's gradient mode, which must be off (NoGradGuard or
-// InferenceMode), and throws c10::Error on bad input or on network outputs that do not fit or are
-// not finite.
+// A one-stage detector, as torchvision's RetinaNet, FCOS and SSD, and the original FCOS: it owns
+// the configuration and the generator of its anchors, default boxes or points with its cache, and
+// borrows the network for the length of each call, so that one object serves the exact and the
+// compiled form of a network. Not thread-safe: it belongs to its device's thread. Every method runs
+// with the caller's gradient mode, which must be off (NoGradGuard or InferenceMode) but for the
+// losses, and throws c10::Error on bad input or on network outputs that do not fit or are not
+// finite.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -40,6 +40,13 @@ class DenseDetector {
   std::vector<Detections> predict(DenseNetwork& network, const std::vector<ImageView>& images,
                                   double score_threshold, const Checkpoint& checkpoint);
 
+  // Named scalars as torchvision's, for a network in training mode: RetinaNet `classification` and
+  // `bbox_regression`; FCOS in both forms these and `bbox_ctrness`; SSD `bbox_regression` and
+  // `classification`. Gradients flow where the caller's mode has them on. Not checked for being
+  // finite. Throws TargetError.
+  Losses losses(DenseNetwork& network, const std::vector<ImageView>& images,
+                const std::vector<Target>& targets, TrainingContext& context);
+
   // The single stages that predict runs.
   ImageBatch transform(const std::vector<ImageView>& images) const;
   FeatureMaps backbone(DenseNetwork& network, const at::Tensor& batch) const;
@@ -53,7 +60,10 @@ class DenseDetector {
 
   static Generator make_generator(const DenseConfig& config);
 
-  DensePlaces places(const std::vector<at::Tensor>& features, const ImageSize& batch_size);
+  bool has_ctrness() const;
+  // Throws where the maps do not fit the detector or the images.
+  DensePlaces places(const std::vector<at::Tensor>& features, size_t images,
+                     const ImageSize& batch_size);
   std::vector<Detections> select(const DenseOutputs& outputs, const DensePlaces& places,
                                  const std::vector<ImageSize>& image_sizes) const;
 

@@ -68,8 +68,8 @@ Detections select_in_image(const DenseOutputs& outputs, int64_t image, const Den
 
 }  // namespace
 
-void check_outputs(const DenseOutputs& outputs, const DensePlaces& places, size_t images,
-                   bool wants_ctrness) {
+void check_output_shapes(const DenseOutputs& outputs, const DensePlaces& places, size_t images,
+                         bool wants_ctrness) {
   const auto count = static_cast<int64_t>(images);
   const int64_t total = places.references.size(0);
   const auto fits = [&](const at::Tensor& tensor, int64_t numbers) {
@@ -81,13 +81,18 @@ void check_outputs(const DenseOutputs& outputs, const DensePlaces& places, size_
               " x classes: images x places, as the feature maps and the anchors say");
   TORCH_CHECK(fits(outputs.bbox_regression, 4), "the head's bbox_regression has shape ",
               outputs.bbox_regression.sizes(), "; wanted is ", count, " x ", total, " x 4");
-  check_finite(outputs.cls_logits, "class logits");
-  check_finite(outputs.bbox_regression, "box regression");
   if (!wants_ctrness) return;
   TORCH_CHECK(outputs.bbox_ctrness.defined(), "the head gives no bbox_ctrness, which FCOS needs");
   TORCH_CHECK(fits(outputs.bbox_ctrness, 1), "the head's bbox_ctrness has shape ",
               outputs.bbox_ctrness.sizes(), "; wanted is ", count, " x ", total, " x 1");
-  check_finite(outputs.bbox_ctrness, "centerness logits");
+}
+
+void check_outputs(const DenseOutputs& outputs, const DensePlaces& places, size_t images,
+                   bool wants_ctrness) {
+  check_output_shapes(outputs, places, images, wants_ctrness);
+  check_finite(outputs.cls_logits, "class logits");
+  check_finite(outputs.bbox_regression, "box regression");
+  if (wants_ctrness) check_finite(outputs.bbox_ctrness, "centerness logits");
 }
 
 std::vector<int64_t> group_sizes(const at::Tensor& flat, const std::vector<int64_t>& lengths) {

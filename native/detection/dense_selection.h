@@ -21,7 +21,10 @@ struct DensePlaces {
   std::vector<int64_t> level_places;  // per level; they add up to S
 };
 
-// Throws where the outputs do not fit N images of S places, or are not finite.
+// Throws where the outputs do not fit N images of S places; check_outputs also where they are not
+// finite.
+void check_output_shapes(const DenseOutputs& outputs, const DensePlaces& places, size_t images,
+                         bool wants_ctrness);
 void check_outputs(const DenseOutputs& outputs, const DensePlaces& places, size_t images,
                    bool wants_ctrness);
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision import ops
+from torchvision.ops import sigmoid_focal_loss
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -184,19 +185,82 @@ class Points(nn.Module):
         super().__init__()
         self.strides = strides
 
-    def forward(self, batch, features):
+    def levels(self, features):
         levels = []
         for feature, stride in zip(features, self.strides):
             h, w = feature.shape[-2:]
             y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
             levels.append((torch.stack([x, y], -1).reshape(-1, 2) * stride + stride // 2).to(feature))
-        return [torch.cat(levels)] * len(batch.image_sizes)
+        return levels
+
+    def forward(self, batch, features):
+        return [torch.cat(self.levels(features))] * len(batch.image_sizes)
+
+
+def assign(target, levels, strides, radius):
+    """Label (0: background) and distances in strides of every point of one image."""
+    boxes, labels = target["boxes"], target["labels"]
+    points = torch.cat(levels)
+    per_point = lambda values: torch.cat([points.new_full((len(p),), float(v)) for p, v in zip(levels, values)])
+    stride = per_point(strides)
+    if len(boxes) == 0:
+        return labels.new_zeros(len(points)), points.new_ones(len(points), 4)
+    # Sizes of interest: up to 8 strides, from where the level before ends; open at both ends.
+    upper = [8 * s for s in strides]
+    low, high = per_point([-1, *upper[:-1]])[:, None], per_point([*upper[:-1], math.inf])[:, None]
+    x, y = points[:, :1], points[:, 1:]
+    x1, y1, x2, y2 = boxes.unbind(1)
+    sides = torch.stack([x - x1, y - y1, x2 - x, y2 - y], 2)
+    region = sides
+    if radius > 0:
+        cx, cy, reach = (x1 + x2) / 2, (y1 + y2) / 2, radius * stride[:, None]
+        region = torch.stack(
+            [
+                x - torch.maximum(cx - reach, x1),
+                y - torch.maximum(cy - reach, y1),
+                torch.minimum(cx + reach, x2) - x,
+                torch.minimum(cy + reach, y2) - y,
+            ],
+            2,
+        )
+    farthest = sides.max(2).values
+    fits = (region.min(2).values > 0) & (farthest >= low) & (farthest <= high)
+    areas = ((x2 - x1) * (y2 - y1)).expand(len(points), -1).masked_fill(~fits, math.inf)
+    smallest, which = areas.min(1)
+    chosen = labels[which].masked_fill(smallest == math.inf, 0)
+    return chosen, sides[torch.arange(len(points)), which] / stride[:, None]
+
+
+def compute_losses(targets, outputs, levels, strides, radius):
+    """Those of the paper's later version: centerness weighs the GIoU loss of the distances."""
+    assigned = [assign(t, levels, strides, radius) for t in targets]
+    labels, wanted = torch.cat([a[0] for a in assigned]), torch.cat([a[1] for a in assigned])
+    logits = outputs["cls_logits"].flatten(0, 1)
+    positive = labels.nonzero().squeeze(1)
+    count = max(1, len(positive))
+    one_hot = F.one_hot(labels, logits.shape[1] + 1)[:, 1:].to(logits)
+    wanted, found = wanted[positive], outputs["bbox_regression"].flatten(0, 1)[positive]
+    ctrness = outputs["bbox_ctrness"].flatten()[positive]
+    left_right, top_bottom = wanted[:, [0, 2]], wanted[:, [1, 3]]
+    centerness = (
+        (left_right.min(1).values / left_right.max(1).values) * (top_bottom.min(1).values / top_bottom.max(1).values)
+    ).sqrt()
+    area = lambda s: (s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3])
+    shared, enclosing = area(torch.min(found, wanted)), area(torch.max(found, wanted)) + 1e-7
+    union = area(found) + area(wanted) - shared
+    giou = (shared + 1) / (union + 1) - (enclosing - union) / enclosing
+    return {
+        "classification": sigmoid_focal_loss(logits, one_hot, reduction="sum") / count,
+        "bbox_regression": ((1 - giou) * centerness).sum() / (centerness.sum() if len(positive) else 1),
+        "bbox_ctrness": F.binary_cross_entropy_with_logits(ctrness, centerness, reduction="sum") / count,
+    }
 
 
 class FCOSOriginal(nn.Module):
     def __init__(
         self, backbone, num_classes, *, convs=4, normalised=True, centerness_on_reg=True, dcn_in_tower=False, score_thresh=0.05,
         topk=1000, nms_thresh=0.6, detections=100, min_size=800, max_size=1333, mean=PIXEL_MEAN, std=(1.0, 1.0, 1.0), size_divisible=32,
+        center_sampling_radius=1.5,
     ):  # fmt: skip
         super().__init__()
         self.transform = Transform(min_size, max_size, mean, std, size_divisible)
@@ -204,6 +268,7 @@ class FCOSOriginal(nn.Module):
         channels = backbone.fpn.layer_blocks[0][0].out_channels
         self.head = Head(channels, num_classes - 1, backbone.strides, convs, normalised, centerness_on_reg, dcn_in_tower)
         self.score_thresh, self.topk, self.nms_thresh, self.detections = score_thresh, topk, nms_thresh, detections
+        self.center_sampling_radius = center_sampling_radius
 
     def postprocess(self, outputs, points, counts, image_sizes):
         levels, strides = points.split(counts), self.anchor_generator.strides
@@ -227,10 +292,13 @@ class FCOSOriginal(nn.Module):
             results.append({"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]})
         return results
 
-    def forward(self, images):
+    def forward(self, images, targets=None):
         sizes = [tuple(image.shape[-2:]) for image in images]
-        batch, _ = self.transform(images)
+        batch, targets = self.transform(images, targets)
         features = list(self.backbone(batch.tensors).values())
+        if self.training:
+            levels = self.anchor_generator.levels(features)
+            return compute_losses(targets, self.head(features), levels, self.anchor_generator.strides, self.center_sampling_radius)
         counts = [f.shape[-2] * f.shape[-1] for f in features]
         points = self.anchor_generator(batch, features)[0]
         detections = self.postprocess(self.head(features), points, counts, batch.image_sizes)
