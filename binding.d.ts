@@ -405,6 +405,31 @@ export interface NativeDetector {
   dispose(): void;
 }
 
+/** What becomes of an image's pixels, and of its masks, which have no colours and get 0 where pixels get `fill`. */
+export type AugmentStep =
+  /** The pixels whose upper left corner lies at (left, top), which may be outside the image; then mirrored. */
+  | {
+      readonly type: 'window';
+      readonly left: number;
+      readonly top: number;
+      readonly width: number;
+      readonly height: number;
+      readonly fill: readonly [number, number, number];
+      readonly flip: boolean;
+    }
+  /** Bilinear with antialiasing; masks nearest. */
+  | { readonly type: 'resize'; readonly width: number; readonly height: number }
+  /** Factors as torchvision's RandomPhotometricDistort; null: left out. Channel c becomes what `channels[c]` was. */
+  | {
+      readonly type: 'colour';
+      readonly brightness: number | null;
+      readonly contrast: number | null;
+      readonly saturation: number | null;
+      readonly hue: number | null;
+      readonly contrastFirst: boolean;
+      readonly channels: readonly [number, number, number];
+    };
+
 export interface Binding {
   /** Called once per thread of JavaScript, before anything else: the class native errors are made of. */
   initialize(errorClass: new (code: never, message: string) => Error): void;
@@ -418,6 +443,18 @@ export interface Binding {
   /** The module stays usable beside the detector and must be disposed by itself. */
   Detector: new (module: NativeModule, config: DetectionConfig) => NativeDetector;
   CancelToken: new () => CancelToken;
+  /**
+   * Writes what the steps make of the image (8-bit RGB) to `out.image`, and of the masks `kept` to `out.masks`, on a thread of
+   * its own: one for each `lane`. All memory is used until the promise settles.
+   */
+  augment(
+    image: { readonly data: Uint8Array; readonly width: number; readonly height: number },
+    masks: Uint8Array | null,
+    kept: readonly number[],
+    steps: readonly AugmentStep[],
+    out: { readonly image: Uint8Array; readonly masks?: Uint8Array },
+    lane: number,
+  ): Promise<void>;
   /** Calls an operator by its schema name, for example `torchvision::nms`, on `device`'s thread. */
   callOperator(name: string, args: readonly ScriptValue[], device: string): Promise<ScriptValue>;
   /** Gradients of sum(output * gradOutput) with respect to the float tensors among args, null for the others. */

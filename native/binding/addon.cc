@@ -4,6 +4,7 @@
 #include <napi.h>
 #include <torch/version.h>
 
+#include "augment.h"
 #include "calls.h"
 #include "cancel_token.h"
 #include "detector.h"
@@ -62,6 +63,7 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("prepareExit", Napi::Function::New(env, prepare_exit, "prepareExit"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
   exports.Set("cudaDeviceCount", Napi::Function::New(env, cuda_device_count, "cudaDeviceCount"));
+  exports.Set("augment", Napi::Function::New(env, augment_pixels, "augment"));
   exports.Set("callOperator", Napi::Function::New(env, call_operator, "callOperator"));
   exports.Set("operatorGradients",
               Napi::Function::New(env, operator_gradients, "operatorGradients"));
