@@ -60,7 +60,11 @@ describe('variants of ResNet', () => {
     const wrong: [string, unknown, RegExp][] = [
       ['resnet18', { strideIn1x1: true }, /"strideIn1x1".*bottlenecks.*got true/],
       ['resnet34', { deformable: { layers: [4] } }, /"deformable".*bottlenecks \(resnet50/],
-      ['resnet50', { deformable: { layers: [5] } }, /deformable: option "layers\[0\]".*1 to 4, got 5/],
+      [
+        'resnet50',
+        { deformable: { layers: [5] } },
+        /deformable: option "layers\[0\]".*1 to 4, got 5/,
+      ],
       ['resnet50', { deformable: { layers: [] } }, /"layers".*not empty/],
       ['resnet50', { deformable: {} }, /"layers"/],
       ['resnet50', { deformable: { layers: [4], deformableGroups: 3 } }, /power of two.*got 3/],
