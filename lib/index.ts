@@ -21,3 +21,6 @@ export type { WeightsEntry } from './models/weights';
 export { readCheckpoint, readSafetensors, writeSafetensors } from './checkpoints';
 export * as nn from './nn';
 export * as ops from './ops';
+export * from './evaluation';
+export * from './training';
+export * from './data';

@@ -1,6 +1,19 @@
 /** Data sets: opening, checking and converting them. */
-export type { Category, DataFormat, Dataset, Entry, Segmentation } from './dataset';
+export { checkDataset, type CheckOptions, type ClassCount, type DatasetReport } from './check';
+export { convertDataset, type Conversion, type ConvertOptions, type TargetFormat } from './convert';
+export type {
+  Category as DatasetCategory,
+  DataFormat,
+  Dataset,
+  Entry as DatasetEntry,
+  Segmentation,
+} from './dataset';
 export * from './loader-api';
 export { entryMasks, rasterize, segmentationRle } from './masks';
 export { datasetSplits, openDataset, type OpenOptions } from './open';
-export { describeProblem, type OnProblem, type Problem, type ProblemKind } from './problems';
+export {
+  describeProblem,
+  type OnProblem,
+  type Problem as DatasetProblem,
+  type ProblemKind,
+} from './problems';

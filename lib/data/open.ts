@@ -33,7 +33,8 @@ export interface OpenOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
-const optionNames = [
+/** @internal */
+export const openOptionNames = [
   'split',
   'format',
   'classes',
@@ -84,7 +85,7 @@ async function findSource(path: string, format: DataFormat | undefined): Promise
 }
 
 function checkOptions(options: OpenOptions): void {
-  rejectUnknownOptions('openDataset', options, optionNames);
+  rejectUnknownOptions('openDataset', options, openOptionNames);
   const { format, onProblem = 'skip', tolerance = 1, classes, split } = options;
   if (format !== undefined && !formats.includes(format)) {
     throw optionError('openDataset', 'format', format, `one of ${formats.join(', ')}`);
@@ -138,4 +139,23 @@ export async function datasetSplits(
 ): Promise<readonly string[]> {
   checkOptions({ format });
   return (await findSource(resolve(path), format)).splits(signal);
+}
+
+/**
+ * The splits to open one after the other to see a whole data set once; [undefined] where it is opened as a whole.
+ *
+ * @internal
+ */
+export async function datasetParts(
+  path: string,
+  { split, format, signal }: OpenOptions,
+): Promise<readonly (string | undefined)[]> {
+  if (split !== undefined) return [split];
+  const splits = await datasetSplits(path, { format, signal });
+  if (splits.length === 0) return [undefined];
+  // VOC's trainval is the two others.
+  const isWhole = (name: string): boolean =>
+    (name === 'trainval' && splits.includes('train') && splits.includes('val')) || name === 'all';
+  const parts = splits.filter((name) => !isWhole(name));
+  return parts.length === 0 ? [undefined] : parts;
 }

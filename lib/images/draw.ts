@@ -24,6 +24,12 @@ export interface DrawnDetection {
   readonly keypoints?: readonly DrawnKeypoint[] | undefined;
 }
 
+/** The same without a score, as objects of a data set are: none is written. */
+export interface DrawnObject extends Omit<DrawnDetection, 'score'> {
+  /** 0..1; those with the highest are drawn on top. */
+  readonly score?: number | undefined;
+}
+
 export interface DrawOptions {
   /** Format of the picture that comes back. Default 'jpeg'. */
   readonly format?: ImageFormat | undefined;
@@ -72,13 +78,13 @@ function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-function labelText(detection: DrawnDetection): string {
+function labelText(detection: DrawnObject): string {
   // Control characters and halves of surrogate pairs are not allowed in XML.
   const name = (detection.name ?? String(detection.label)).replace(/\p{C}+/gu, ' ').trim();
   const letters = Array.from(name);
   const shown =
     letters.length > longestName ? `${letters.slice(0, longestName).join('')}...` : name;
-  return `${shown} ${detection.score.toFixed(2)}`.trim();
+  return `${shown} ${detection.score?.toFixed(2) ?? ''}`.trim();
 }
 
 interface Text {
@@ -133,7 +139,7 @@ function labelElement(place: Rectangle, text: Text, scale: number, colour: strin
   return `<rect ${numbers} fill="${colour}"/><g transform="${at}">${text.elements}</g>`;
 }
 
-function checkDetection(detection: DrawnDetection, index: number): Rectangle {
+function checkDetection(detection: DrawnObject, index: number): Rectangle {
   const numbers = Array.from(detection.box);
   const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = numbers;
   if (numbers.length !== 4 || !numbers.every(Number.isFinite)) {
@@ -146,11 +152,11 @@ function checkDetection(detection: DrawnDetection, index: number): Rectangle {
 }
 
 /** The drawing as SVG elements in the picture's pixels, best detections on top. */
-function drawing(picture: RawImage, detections: readonly DrawnDetection[], style: Style): string {
+function drawing(picture: RawImage, detections: readonly DrawnObject[], style: Style): string {
   const { lineWidth, textHeight } = style;
   const items = detections
     .map((detection, index) => ({ detection, index, box: checkDetection(detection, index) }))
-    .sort((a, b) => b.detection.score - a.detection.score);
+    .sort((a, b) => (b.detection.score ?? 1) - (a.detection.score ?? 1));
   const placed: Rectangle[] = [];
   const boxes: string[] = [];
   const points: string[] = [];
@@ -179,9 +185,9 @@ function drawing(picture: RawImage, detections: readonly DrawnDetection[], style
 }
 
 /** Masks in their classes' colours, those of the best detections first. */
-function masksOf(detections: readonly DrawnDetection[]) {
+function masksOf(detections: readonly DrawnObject[]) {
   return detections
-    .flatMap(({ mask, label, score }) =>
+    .flatMap(({ mask, label, score = 1 }) =>
       mask ? [{ mask, colour: classColour(label), score }] : [],
     )
     .sort((a, b) => b.score - a.score);
@@ -245,7 +251,7 @@ function checkStyle(options: DrawOptions, picture: RawImage): Style {
  */
 export async function drawDetections(
   image: Buffer | Uint8Array | RawImage,
-  detections: Iterable<DrawnDetection>,
+  detections: Iterable<DrawnObject>,
   options: DrawOptions = {},
 ): Promise<Buffer> {
   const where = 'drawDetections';

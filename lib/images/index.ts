@@ -6,6 +6,12 @@ export {
   type DecodeOptions,
   type FailOn,
 } from './decode';
-export { classColour, drawDetections, type DrawnDetection, type DrawOptions } from './draw';
+export {
+  classColour,
+  drawDetections,
+  type DrawnDetection,
+  type DrawnObject,
+  type DrawOptions,
+} from './draw';
 export type { ImageFormat } from './format';
 export type { FloatImage, ImageInput, RawImage } from './input';

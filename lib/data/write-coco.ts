@@ -1,0 +1,168 @@
+/** Writes COCO's annotation files, piece by piece. */
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { compress } from '../detection/rle';
+import { TorchdetError } from '../errors';
+import type { Category, Dataset, Entry, Segmentation } from './dataset';
+import { messageOf } from './reader';
+import { boxOf, clean, imagePlace, placeImage, type WriteContext, type Writer } from './write';
+
+/** Text that goes to a file in large pieces. */
+class TextFile {
+  #pending: string[] = [];
+  #length = 0;
+
+  private constructor(
+    private readonly handle: FileHandle,
+    private readonly file: string,
+  ) {}
+
+  static async create(file: string): Promise<TextFile> {
+    try {
+      await mkdir(dirname(file), { recursive: true });
+      return new TextFile(await open(file, 'w'), file);
+    } catch (error) {
+      throw new TorchdetError('ERR_FILE', `Cannot write ${file}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async write(text: string): Promise<void> {
+    this.#pending.push(text);
+    this.#length += text.length;
+    if (this.#length > 1 << 20) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const text = this.#pending.join('');
+    this.#pending = [];
+    this.#length = 0;
+    try {
+      await this.handle.appendFile(text);
+    } catch (error) {
+      throw new TorchdetError('ERR_FILE', `Cannot write ${this.file}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#flush();
+    } finally {
+      await this.handle.close();
+    }
+  }
+}
+
+function categoryOf({ id, name, supercategory, keypoints, skeleton }: Category) {
+  return {
+    id,
+    name,
+    ...(supercategory !== undefined && { supercategory }),
+    ...(keypoints && { keypoints }),
+    ...(skeleton && { skeleton }),
+  };
+}
+
+/** Polygons as they are, runs as text. */
+function outlineOf(outline: Segmentation): unknown {
+  return 'size' in outline && typeof outline.counts !== 'string' ? compress(outline) : outline;
+}
+
+function annotationOf(
+  entry: Entry,
+  k: number,
+  dataset: Dataset,
+  { id, imageId, outline }: { id: number; imageId: number; outline: Segmentation | undefined },
+): unknown {
+  const [x1, y1, x2, y2] = boxOf(entry, k);
+  const category = dataset.categories[(entry.labels[k] ?? 1) - 1];
+  const size = 3 * dataset.keypointCount;
+  const keypoints = Array.from(entry.keypoints?.subarray(k * size, (k + 1) * size) ?? [], clean);
+  return {
+    id,
+    image_id: imageId,
+    category_id: category?.id ?? 0,
+    bbox: [x1, y1, x2 - x1, y2 - y1].map(clean),
+    area: clean(entry.areas[k] ?? 0),
+    iscrowd: entry.crowd[k] ?? 0,
+    ...(entry.difficult[k] === 1 && { difficult: 1 }),
+    ...(outline && { segmentation: outlineOf(outline) }),
+    ...(size > 0 && {
+      num_keypoints: keypoints.filter((value, i) => i % 3 === 2 && value > 0).length,
+      keypoints,
+    }),
+  };
+}
+
+/** Writes `annotations/instances_<split>.json` and `images/`. */
+export class CocoWriter implements Writer {
+  /** Ids are the source's own where it has any; else they go on counting from split to split. */
+  #images = 0;
+  #annotations = 0;
+
+  constructor(private readonly context: WriteContext) {}
+
+  async add(dataset: Dataset, split: string | undefined): Promise<void> {
+    const { out, signal } = this.context;
+    const name = split === undefined ? 'instances.json' : `instances_${split}.json`;
+    const file = await TextFile.create(join(out, 'annotations', name));
+    const keepIds = dataset.format === 'coco';
+    const imageId = (entry: Entry) => (keepIds ? entry.id : this.#images + entry.index + 1);
+    try {
+      await file.write('{"info":{"description":"written by torchdet"},\n"categories":[\n');
+      const categories = dataset.categories.map((category) => JSON.stringify(categoryOf(category)));
+      await file.write(`${categories.join(',\n')}\n],\n"images":[\n`);
+      for (let i = 0; i < dataset.length; i++) {
+        signal?.throwIfAborted();
+        const image = await this.#image(dataset, dataset.entry(i), imageId, split);
+        await file.write(`${i === 0 ? '' : ',\n'}${image}`);
+      }
+      await file.write('\n],\n"annotations":[');
+      let first = true;
+      for (let i = 0; i < dataset.length; i++) {
+        signal?.throwIfAborted();
+        const entry = dataset.entry(i);
+        const outlines = await entry.segmentations?.();
+        for (let k = 0; k < entry.length; k++) {
+          this.#annotations += 1;
+          const id = keepIds ? (entry.objectIds[k] ?? 0) : this.#annotations;
+          const what = { id, imageId: imageId(entry), outline: outlines?.[k] };
+          const line = JSON.stringify(annotationOf(entry, k, dataset, what));
+          await file.write(`${first ? '' : ','}\n${line}`);
+          first = false;
+        }
+        this.context.step();
+      }
+      await file.write('\n]}\n');
+    } finally {
+      await file.close();
+    }
+    this.#images += dataset.length;
+  }
+
+  async #image(
+    dataset: Dataset,
+    entry: Entry,
+    imageId: (entry: Entry) => number,
+    split: string | undefined,
+  ): Promise<string> {
+    const { context } = this;
+    await placeImage(entry.image, imagePlace(context, 'images', entry), context.images);
+    const marked = entry.labelledClasses?.map((label) => dataset.categories[label - 1]?.id);
+    return JSON.stringify({
+      id: imageId(entry),
+      file_name: context.names.of(entry),
+      width: entry.width,
+      height: entry.height,
+      ...(marked && { labelled_classes: marked }),
+      ...(split !== undefined && { split }),
+    });
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,96 @@
+/** Writes Pascal VOC's files: an XML file for each image, lists of the splits, and the classes in their order. */
+import { join } from 'node:path';
+import type { Dataset, Entry } from './dataset';
+import { stemOf } from './reader';
+import {
+  boxOf,
+  clean,
+  countLosses,
+  imagePlace,
+  placeImage,
+  writeText,
+  type WriteContext,
+  type Writer,
+} from './write';
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+function objectXml(entry: Entry, k: number, name: string): string {
+  const [x1, y1, x2, y2] = boxOf(entry, k).map(clean);
+  const difficult = entry.difficult[k] === 1 || entry.crowd[k] === 1 ? 1 : 0;
+  return `  <object>
+    <name>${escapeXml(name)}</name>
+    <pose>Unspecified</pose>
+    <truncated>0</truncated>
+    <difficult>${difficult}</difficult>
+    <bndbox>
+      <xmin>${x1 ?? 0}</xmin>
+      <ymin>${y1 ?? 0}</ymin>
+      <xmax>${x2 ?? 0}</xmax>
+      <ymax>${y2 ?? 0}</ymax>
+    </bndbox>
+  </object>
+`;
+}
+
+/** Writes `Annotations/`, `JPEGImages/`, `ImageSets/Main/` and `classes.txt`. */
+export class VocWriter implements Writer {
+  #classes: readonly string[] = [];
+
+  constructor(private readonly context: WriteContext) {}
+
+  async add(dataset: Dataset, split: string | undefined): Promise<void> {
+    const { context } = this;
+    this.#classes = dataset.names.slice(1);
+    if (dataset.categories.some(({ id, label }) => id !== label)) {
+      context.losses.add('set of class ids: VOC knows classes by name', 1);
+    }
+    const stems: string[] = [];
+    for (let i = 0; i < dataset.length; i++) {
+      context.signal?.throwIfAborted();
+      const entry = dataset.entry(i);
+      const name = context.names.of(entry);
+      stems.push(stemOf(name));
+      const objects = Array.from(entry.labels, (label, k) =>
+        objectXml(entry, k, dataset.names[label] ?? ''),
+      );
+      const { width, height } = entry;
+      await writeText(
+        join(context.out, 'Annotations', `${stemOf(name)}.xml`),
+        `<annotation>
+  <folder>JPEGImages</folder>
+  <filename>${escapeXml(name)}</filename>
+  <size>
+    <width>${width}</width>
+    <height>${height}</height>
+    <depth>3</depth>
+  </size>
+  <segmented>0</segmented>
+${objects.join('')}</annotation>
+`,
+      );
+      await placeImage(entry.image, imagePlace(context, 'JPEGImages', entry), context.images);
+      await this.#countLosses(dataset, entry);
+      context.step();
+    }
+    const list = join(context.out, 'ImageSets', 'Main', `${split ?? 'all'}.txt`);
+    await writeText(list, stems.map((stem) => `${stem}\n`).join(''));
+  }
+
+  async #countLosses(dataset: Dataset, entry: Entry): Promise<void> {
+    const { losses } = this.context;
+    countLosses(dataset, entry, losses, 'VOC');
+    const outlines = (await entry.segmentations?.()) ?? [];
+    losses.add('masks: VOC files hold boxes', outlines.filter(Boolean).length);
+    const crowds = entry.crowd.filter(Boolean).length;
+    losses.add('crowds: written as difficult objects', crowds);
+    if (entry.keypoints) losses.add('objects with keypoints: VOC has none', entry.length);
+  }
+
+  async finish(): Promise<void> {
+    const names = this.#classes.map((name) => `${name}\n`).join('');
+    await writeText(join(this.context.out, 'classes.txt'), names);
+  }
+}

@@ -1,0 +1,140 @@
+/** What the writers of the formats share. */
+import { constants, copyFile, link, mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { TorchdetError } from '../errors';
+import type { Dataset, Entry } from './dataset';
+import { messageOf } from './reader';
+
+/** What becomes of the images when a data set is converted. */
+export type ImageMode = 'copy' | 'link' | 'none';
+
+/** Counts what the target format cannot hold, by what it is. */
+export class Losses {
+  readonly #counts = new Map<string, number>();
+
+  /** @param what in words that follow a number: `masks: VOC holds none` */
+  add(what: string, count = 1): void {
+    if (count > 0) this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
+  }
+
+  /** One line for each kind of loss. */
+  get lines(): string[] {
+    return [...this.#counts].map(([what, count]) => `${count} ${what}`);
+  }
+}
+
+/** Gives images names of their own in one folder: annotations are found by the name without extension. */
+export class ImageNames {
+  readonly #taken = new Set<string>();
+  readonly #byPath = new Map<string, string>();
+
+  /** The name for an entry's image; the same image keeps its name. */
+  of({ image, name }: Entry): string {
+    const known = this.#byPath.get(image);
+    if (known !== undefined) return known;
+    const extension = extname(image);
+    const parts = name.split(/[/\\]/).filter((part) => part !== '' && !/^\.+$/.test(part));
+    const short = basename(parts.at(-1) ?? 'image', extname(name));
+    const long = parts.join('_').slice(0, -extname(name).length || undefined);
+    let stem = this.#isFree(short) ? short : long;
+    for (let n = 2; !this.#isFree(stem); n++) stem = `${long}-${n}`;
+    this.#taken.add(stem.toLowerCase());
+    this.#byPath.set(image, stem + extension);
+    return stem + extension;
+  }
+
+  /** Compared without case: some file systems do not tell Photo from photo. */
+  #isFree(stem: string): boolean {
+    return !this.#taken.has(stem.toLowerCase());
+  }
+}
+
+/** What a writer works with. */
+export interface WriteContext {
+  readonly out: string;
+  readonly images: ImageMode;
+  readonly names: ImageNames;
+  readonly losses: Losses;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each image. */
+  readonly step: () => void;
+}
+
+/** Writes data sets, one for each split. */
+export interface Writer {
+  add(dataset: Dataset, split: string | undefined): Promise<void>;
+  /** Writes what belongs to all splits. */
+  finish(): Promise<void>;
+}
+
+/** @throws TorchdetError ERR_FILE */
+export async function writeText(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  } catch (error) {
+    throw new TorchdetError('ERR_FILE', `Cannot write ${file}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Puts an image where it is to be: copied, or linked where the file system can (and copied where it cannot).
+ *
+ * @throws TorchdetError ERR_FILE
+ */
+export async function placeImage(from: string, to: string, mode: ImageMode): Promise<void> {
+  if (mode === 'none') return;
+  try {
+    await mkdir(dirname(to), { recursive: true });
+    if (mode === 'link') {
+      const linked = await link(from, to).then(
+        () => true,
+        () => false,
+      );
+      if (linked) return;
+    }
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    throw new TorchdetError('ERR_FILE', `Cannot copy ${from} to ${to}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A coordinate without the noise of its arithmetic: 612.67 for 612.6700000000001. */
+export function clean(value: number): number {
+  return Number(value.toFixed(9));
+}
+
+/** Object k's box. */
+export function boxOf(entry: Entry, k: number): [x1: number, y1: number, x2: number, y2: number] {
+  const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = entry.boxes.subarray(4 * k, 4 * k + 4);
+  return [x1, y1, x2, y2];
+}
+
+/** Whether the area says something that the box does not. */
+export function hasOwnArea(entry: Entry, k: number): boolean {
+  const [x1, y1, x2, y2] = boxOf(entry, k);
+  const area = (x2 - x1) * (y2 - y1);
+  // Files round areas to a decimal or two.
+  return Math.abs((entry.areas[k] ?? area) - area) > 0.01 * area + 0.5;
+}
+
+/** Counts what both VOC and YOLO cannot hold of a data set. */
+export function countLosses(dataset: Dataset, entry: Entry, losses: Losses, format: string): void {
+  if (entry.labelledClasses) {
+    losses.add(`images' lists of the classes marked in them: ${format} has no place for them`);
+  }
+  if (dataset.hasMasks) return;
+  for (let k = 0; k < entry.length; k++) {
+    if (hasOwnArea(entry, k))
+      losses.add(`areas that are not their boxes': ${format} has no place for them`);
+  }
+}
+
+/** Where an image lies below the folder written to. */
+export function imagePlace(context: WriteContext, folder: string, entry: Entry): string {
+  return join(context.out, folder, context.names.of(entry));
+}
