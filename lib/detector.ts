@@ -16,13 +16,16 @@ import {
 import { checkOwnBackbone } from './detection/own-backbone';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
+import { loadBackboneWeights, loadDetectorWeights, openWeights } from './detection/weights';
 import {
-  loadBackboneWeights,
-  loadDetectorWeights,
-  openWeights,
-  type WeightsOptions,
-  type WeightsSource,
-} from './detection/weights';
+  builderOptions,
+  CREATE_OPTIONS,
+  type CreateOptions,
+  DEVICE_OPTIONS,
+  type DeviceOptions,
+  PREDICT_OPTIONS,
+  type PredictOptions,
+} from './detector-options';
 import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
@@ -30,59 +33,17 @@ import { type AnyName, type NamedOptions, personDetector } from './models';
 import type { DetectorSpec } from './models/detector-spec';
 import { DEFAULT_WEIGHTS } from './runtime/addons';
 import { Tensor } from './tensor';
-
-/** Options of all ways to make a detector. */
-export interface DeviceOptions {
-  /** `auto` (default: CUDA where there is a device, else the CPU), `cpu`, `cuda` or `cuda:<index>`. */
-  readonly device?: string;
-  /** Names by label, the background at 0. Default: those of the weights or the archive. */
-  readonly categories?: readonly string[];
-  /** Called with what the user should know, for example that a head was replaced. Default: `process.emitWarning`. */
-  readonly onMessage?: (message: string) => void;
-}
-
-export interface CreateOptions extends DeviceOptions, WeightsOptions {
-  /** State dict of the whole detector: a path, its bytes, or the name of published weights, which are downloaded once. */
-  readonly weights?: WeightsSource;
-  /** State dict of an image classifier for the backbone, given likewise. */
-  readonly backboneWeights?: WeightsSource;
-  /** Seed of the first weights. Default 0. */
-  readonly seed?: number;
-  /** false takes of `weights` what fits and reports the rest. Default true. */
-  readonly strict?: boolean;
-}
-
-export interface PredictOptions {
-  /** Detections scoring less are left out, beyond the model's own threshold. 0 to 1, default 0. */
-  readonly scoreThreshold?: number;
-  /** Rejects with the signal's reason; queued work is dropped, running work ends at its next stage. */
-  readonly signal?: AbortSignal;
-  /**
-   * true runs the network op by op as described, the reference for comparisons with torchvision; false (default) folds
-   * normalisation into convolutions and fuses activations: boxes within 0.05 px and scores within 1e-4 of the former.
-   */
-  readonly exact?: boolean;
-  /** Images of more pixels are refused before they are decoded. Default 100 million. */
-  readonly maxPixels?: number;
-}
-
-const DEVICE_OPTIONS = ['device', 'categories', 'onMessage'] as const;
-const CREATE_OPTIONS = [
-  ...DEVICE_OPTIONS,
-  'weights',
-  'backboneWeights',
-  'seed',
-  'strict',
-  'onProgress',
-  'signal',
-] as const;
-const PREDICT_OPTIONS = ['scoreThreshold', 'signal', 'exact', 'maxPixels'] as const;
-
-/** What of the options is for a named model's builder. */
-function builderOptions(options: CreateOptions): object {
-  const own: readonly string[] = CREATE_OPTIONS;
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name)));
-}
+import {
+  DetectorTraining,
+  type LossOptions,
+  type TrainStepOptions,
+  type TrainStepResult,
+} from './training/detector-training';
+import { Ema, type EmaOptions } from './training/ema';
+import { Optimizer } from './training/optimizer';
+import type { OptimizerDescription } from './training/optimizer-options';
+import { setTrainable } from './training/trainable';
+import type { TrainingSample } from './training/targets';
 
 function warn(message: string): void {
   process.emitWarning(message, 'TorchdetWarning');
@@ -104,14 +65,16 @@ export class Detector implements AsyncDisposable {
   readonly #binding: Binding;
   readonly #module: NativeModule;
   readonly #native: NativeDetector;
-  readonly #facts: DetectorFacts;
+  #facts: DetectorFacts;
   readonly #calls = new PendingCalls();
+  readonly #training: DetectorTraining;
 
   private constructor(module: NativeModule, facts: DetectorFacts, binding: Binding) {
     this.#binding = binding;
     this.#module = module;
     this.#native = new binding.Detector(module, facts.config);
     this.#facts = facts;
+    this.#training = new DetectorTraining(binding, this.#native, this.#calls, facts.numClasses);
     this.name = facts.name;
     this.device = module.device;
     this.categories = facts.categories;
@@ -177,7 +140,7 @@ export class Detector implements AsyncDisposable {
       throw error;
     }
     const { name, config, numClasses, description } = spec;
-    const frozen = spec.trainable.frozen;
+    const { frozen } = spec.trainable;
     const keypoints = spec.keypointNames && { keypointNames: spec.keypointNames };
     const facts = { name, config, numClasses, frozen, description, ...keypoints };
     return new Detector(module, categories ? { ...facts, categories } : facts, binding);
@@ -260,6 +223,86 @@ export class Detector implements AsyncDisposable {
     const results = await onCallersStack(call, caller);
     const names = { categories: this.categories, keypoints: this.#facts.keypointNames };
     return results.map((result) => new DetectionResult(result, names));
+  }
+
+  /**
+   * The losses of a batch as in training, by torchvision's names; nothing of the detector changes.
+   *
+   * @throws TorchdetError as {@link Detector.trainStep}, but for losses that are not finite: those are returned
+   */
+  async losses(
+    batch: readonly TrainingSample[],
+    options: LossOptions = {},
+  ): Promise<Record<string, number>> {
+    const caller = new Error();
+    return onCallersStack(this.#training.losses(batch, options), caller);
+  }
+
+  /**
+   * One step of training: forward, losses, gradients, and the optimizer's step. Everything drawn is drawn as torchvision does,
+   * so that a seeded run gives its losses and weights. The next predict() sees the new weights.
+   *
+   * @throws TorchdetError ERR_TARGET naming image and box (no positive sides, a label the model has not, masks or keypoints
+   *   missing), ERR_LOSS_NOT_FINITE naming the images: no step was made then; ERR_ARCHIVE_UNSUPPORTED for archives that run through
+   *   their own forward; and those of {@link Detector.predict}
+   */
+  async trainStep(
+    batch: readonly TrainingSample[],
+    options: TrainStepOptions,
+  ): Promise<TrainStepResult> {
+    const caller = new Error();
+    return onCallersStack(this.#training.trainStep(batch, options), caller);
+  }
+
+  /**
+   * An optimizer of this detector's parameters, for {@link Detector.trainStep}. Frozen ones are in it too, but only move once they
+   * are unfrozen.
+   *
+   * @param description what `sgd` or `adamW` returns
+   * @throws TorchdetError ERR_INVALID_ARGUMENT, ERR_OPTION_VALUE where a group's prefix fits no parameter, ERR_DISPOSED
+   */
+  async optimizer(description: OptimizerDescription): Promise<Optimizer> {
+    const caller = new Error();
+    const create = () => Optimizer.create(this.#binding, this.#module, description);
+    return onCallersStack(this.#calls.run(create), caller);
+  }
+
+  /**
+   * Averages of this detector's weights over steps to come; see {@link Ema}.
+   *
+   * @throws TorchdetError ERR_OPTION_VALUE, ERR_DISPOSED
+   */
+  async ema(options: EmaOptions): Promise<Ema> {
+    const caller = new Error();
+    const create = () => Ema.create(this.#binding, this.#module, options);
+    return onCallersStack(this.#calls.run(create), caller);
+  }
+
+  /**
+   * Leaves parameters as they are in training: torch's `requires_grad_(false)`. As in torchvision, a BatchNorm among them goes on
+   * measuring means and variances; frozen norms, those of pretrained ResNets, do not.
+   *
+   * @param prefixes beginnings of parameter names, up to a dot: `backbone`, `['backbone.body.conv1', 'backbone.body.layer1']`
+   * @throws TorchdetError ERR_OPTION_VALUE where one fits no parameter (nothing is changed then), ERR_DISPOSED
+   */
+  async freeze(prefixes: string | readonly string[]): Promise<void> {
+    await this.#setTrainable('freeze', prefixes, false);
+  }
+
+  /**
+   * Lets parameters train, those that the model's builder froze included.
+   *
+   * @throws TorchdetError as {@link Detector.freeze}
+   */
+  async unfreeze(prefixes: string | readonly string[]): Promise<void> {
+    await this.#setTrainable('unfreeze', prefixes, true);
+  }
+
+  async #setTrainable(where: string, prefixes: string | readonly string[], trainable: boolean) {
+    const caller = new Error();
+    const set = () => setTrainable(this.#module, where, prefixes, trainable);
+    const frozen = await onCallersStack(this.#calls.run(set), caller);
+    this.#facts = { ...this.#facts, frozen };
   }
 
   /**

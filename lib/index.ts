@@ -1,6 +1,6 @@
 /** torchdet: torchvision's object detection for Node. */
 export { Detector } from './detector';
-export type { CreateOptions, DeviceOptions, PredictOptions } from './detector';
+export type { CreateOptions, DeviceOptions, PredictOptions } from './detector-options';
 export { DetectionResult } from './detection/result';
 export type { Detection, Keypoint, MaskOptions } from './detection/result';
 export * as rle from './detection/rle';
@@ -23,4 +23,5 @@ export * as nn from './nn';
 export * as ops from './ops';
 export * from './evaluation';
 export * from './training';
+export * as schedules from './training/schedule';
 export * from './data';

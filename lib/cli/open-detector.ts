@@ -1,5 +1,6 @@
 import { classCount, readCheckpoint } from '../checkpoints';
-import { type CreateOptions, Detector } from '../detector';
+import { Detector } from '../detector';
+import type { CreateOptions } from '../detector-options';
 import { TorchdetError } from '../errors';
 import { buildModel, type NamedModelOptions } from '../models';
 import { cocoCategories } from '../models/weights';
