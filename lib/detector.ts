@@ -65,7 +65,8 @@ export class Detector implements AsyncDisposable {
   readonly #binding: Binding;
   readonly #module: NativeModule;
   readonly #native: NativeDetector;
-  #facts: DetectorFacts;
+  /** @internal What the module itself does not hold. */
+  facts: DetectorFacts;
   readonly #calls = new PendingCalls();
   readonly #training: DetectorTraining;
 
@@ -73,7 +74,7 @@ export class Detector implements AsyncDisposable {
     this.#binding = binding;
     this.#module = module;
     this.#native = new binding.Detector(module, facts.config);
-    this.#facts = facts;
+    this.facts = facts;
     this.#training = new DetectorTraining(binding, this.#native, this.#calls, facts.numClasses);
     this.name = facts.name;
     this.device = module.device;
@@ -221,7 +222,7 @@ export class Detector implements AsyncDisposable {
     // The call under way is the work, not its abortable shell: dispose() must wait for what still runs.
     const call = abortable(signal, cancel, () => this.#calls.run(work));
     const results = await onCallersStack(call, caller);
-    const names = { categories: this.categories, keypoints: this.#facts.keypointNames };
+    const names = { categories: this.categories, keypoints: this.facts.keypointNames };
     return results.map((result) => new DetectionResult(result, names));
   }
 
@@ -302,7 +303,7 @@ export class Detector implements AsyncDisposable {
     const caller = new Error();
     const set = () => setTrainable(this.#module, where, prefixes, trainable);
     const frozen = await onCallersStack(this.#calls.run(set), caller);
-    this.#facts = { ...this.#facts, frozen };
+    this.facts = { ...this.facts, frozen };
   }
 
   /**
@@ -370,7 +371,7 @@ export class Detector implements AsyncDisposable {
    */
   async save(path: string): Promise<void> {
     const caller = new Error();
-    const description = writeDescription(this.#facts);
+    const description = writeDescription(this.facts);
     const part = `${path}.${process.pid}.part`;
     const write = async () => {
       try {
