@@ -286,9 +286,64 @@ export interface NativeStageDetections {
   readonly keypointsScores?: NativeTensor;
 }
 
-/** Of one module's parameters. */
+/** Parameters that share a learning rate and a weight decay. */
+export interface NativeParameterGroup {
+  readonly names: readonly string[];
+  readonly lr: number;
+  readonly weightDecay: number;
+}
+
+export type NativeOptimizerConfig = { readonly groups: readonly NativeParameterGroup[] } & (
+  | {
+      readonly kind: 'sgd';
+      readonly momentum: number;
+      readonly dampening: number;
+      readonly nesterov: boolean;
+    }
+  | { readonly kind: 'adamw'; readonly betas: readonly [number, number]; readonly eps: number }
+);
+
+/** Of one module's parameters; those that are frozen or have no gradient are left alone in a step. */
 export interface NativeOptimizer {
+  /** One per group. */
+  setLearningRates(rates: readonly number[]): Promise<void>;
+  /** A step with gradients from elsewhere, by parameter: for comparing with torch. Where they are not finite there is none. */
+  step(
+    gradients: Readonly<Record<string, NativeTensor>>,
+    options: Pick<StepOptions, 'clipNorm' | 'clipValue'>,
+  ): Promise<{ gradNorm: number; stepped: boolean }>;
+  /** Forgets gradients accumulated so far. */
+  zeroGrad(): Promise<void>;
+  /**
+   * `lr` (float64, one per group), `state.<parameter>.<momentum_buffer | step | exp_avg | exp_avg_sq>`, and `scaler.scale`,
+   * `scaler.growth_tracker` after steps in float16. On the CPU the tensors are the optimizer's own memory.
+   */
+  stateDict(): Promise<Record<string, NativeTensor>>;
+  /** Replaces all of the state; ERR_STATE_DICT, and nothing changed, where it does not fit. */
+  loadState(state: Readonly<Record<string, NativeTensor>>): Promise<void>;
   dispose(): void;
+}
+
+export interface NativeOptimizerStatic {
+  /** ERR_INVALID_ARGUMENT for names that are no parameters, or in two groups. */
+  create(module: NativeModule, config: NativeOptimizerConfig): Promise<NativeOptimizer>;
+}
+
+/** Averages of a module's parameters and buffers. */
+export interface NativeEma {
+  update(): Promise<void>;
+  /** The next update copies the module's values. */
+  restart(): Promise<void>;
+  /** Exchanges averages and module's values; again: back. In between nothing but swap() and dispose() works. */
+  swap(): Promise<void>;
+  /** By the module's names, and `ema.updates`. On the CPU the tensors are the averages' own memory. */
+  stateDict(): Promise<Record<string, NativeTensor>>;
+  loadState(state: Readonly<Record<string, NativeTensor>>): Promise<void>;
+  dispose(): void;
+}
+
+export interface NativeEmaStatic {
+  create(module: NativeModule, decay: number): Promise<NativeEma>;
 }
 
 /** What an image is trained towards, in pixels of the image as it is given. */
@@ -405,6 +460,57 @@ export interface NativeDetector {
   dispose(): void;
 }
 
+/** Ground truth or detections of all images, packed. */
+export interface EvaluationObjects {
+  /** Objects of image i: offsets[i] to offsets[i + 1]. */
+  readonly offsets: Int32Array;
+  /** Counted from 0. */
+  readonly categories: Int32Array;
+  /** Ground truth: 1 crowd, 2 difficult, 4 without mask. Detections: 1 of a class its image does not mark exhaustively. */
+  readonly flags: Uint8Array;
+  /** N x 4: x, y, width, height. */
+  readonly boxes: Float64Array;
+  /** segm: COCO's runs of all masks, and where each mask's begin (N + 1); else empty. */
+  readonly runs: Uint32Array;
+  readonly runOffsets: Uint32Array;
+  /** keypoints: N x K x 3, else empty. */
+  readonly keypoints: Float64Array;
+}
+
+export interface EvaluationData {
+  readonly kind: 'bbox' | 'segm' | 'keypoints';
+  /** How many there are. */
+  readonly categories: number;
+  /** Indices of all images, in the order in which detections of equal score count. */
+  readonly order: Int32Array;
+  readonly truth: EvaluationObjects & { readonly areas: Float64Array };
+  readonly found: EvaluationObjects & { readonly scores: Float64Array };
+  /** keypoints: one for each, else empty. */
+  readonly sigmas: readonly number[];
+}
+
+/** -1 wherever there is no ground truth. Thresholds are 0.5 to 0.95 in steps of 0.05. The last index runs fastest. */
+export interface NativeCocoFigures {
+  /** Categories x areas x thresholds x 101, at the last of maxDetections. */
+  readonly precision: Float64Array;
+  /** Of the same points, first range of areas: categories x thresholds x 101. */
+  readonly scores: Float64Array;
+  /** Categories x areas x maxDetections x thresholds. */
+  readonly recall: Float64Array;
+  /** Objects to be found (all areas) and detections that count, by category. */
+  readonly truthCount: Int32Array;
+  readonly foundCount: Int32Array;
+}
+
+export interface NativeConfusion {
+  /** (categories + 1) squared: rows are what is there, columns what was detected; the last of each is nothing. */
+  readonly matrix: Int32Array;
+  /** By detection: the object it belongs to, -1 a false one, -2 not counted. */
+  readonly foundMatches: Int32Array;
+  /** By object: the detection it belongs to, -1 missed, -2 not counted. */
+  readonly truthMatches: Int32Array;
+}
+
 /** What becomes of an image's pixels, and of its masks, which have no colours and get 0 where pixels get `fill`. */
 export type AugmentStep =
   /** The pixels whose upper left corner lies at (left, top), which may be outside the image; then mirrored. */
@@ -443,6 +549,8 @@ export interface Binding {
   /** The module stays usable beside the detector and must be disposed by itself. */
   Detector: new (module: NativeModule, config: DetectionConfig) => NativeDetector;
   CancelToken: new () => CancelToken;
+  Optimizer: NativeOptimizerStatic;
+  Ema: NativeEmaStatic;
   /**
    * Writes what the steps make of the image (8-bit RGB) to `out.image`, and of the masks `kept` to `out.masks`, on a thread of
    * its own: one for each `lane`. All memory is used until the promise settles.
@@ -457,6 +565,28 @@ export interface Binding {
   ): Promise<void>;
   /** Calls an operator by its schema name, for example `torchvision::nms`, on `device`'s thread. */
   callOperator(name: string, args: readonly ScriptValue[], device: string): Promise<ScriptValue>;
+  /**
+   * COCO's figures over all images at once. `progress` is written while it works: groups done, groups in all. The data's
+   * memory is read until the promise settles.
+   */
+  evaluateDetections(
+    data: EvaluationData,
+    options: {
+      /** [lowest, highest] each; the first one holds all. */
+      areas: readonly (readonly [number, number])[];
+      /** Ascending. */
+      maxDetections: readonly number[];
+    },
+    progress: Int32Array,
+    cancel: CancelToken,
+  ): Promise<NativeCocoFigures>;
+  /** Which class is taken for which; see native/evaluation/confusion.h. `progress`: images done, images in all. */
+  confuseDetections(
+    data: EvaluationData,
+    options: { scoreThreshold: number; overlapThreshold: number },
+    progress: Int32Array,
+    cancel: CancelToken,
+  ): Promise<NativeConfusion>;
   /** Gradients of sum(output * gradOutput) with respect to the float tensors among args, null for the others. */
   operatorGradients(
     name: string,

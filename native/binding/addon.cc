@@ -8,9 +8,12 @@
 #include "calls.h"
 #include "cancel_token.h"
 #include "detector.h"
+#include "ema.h"
 #include "environment.h"
+#include "evaluation.h"
 #include "module.h"
 #include "operators.h"
+#include "optimizer.h"
 #include "tensor.h"
 
 namespace torchdet::binding {
@@ -55,6 +58,8 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
   environment->tensor_class = keep("Tensor", TensorObject::define(env));
   environment->module_class = keep("Module", ModuleObject::define(env));
   environment->cancel_token_class = keep("CancelToken", CancelTokenObject::define(env));
+  environment->optimizer_class = keep("Optimizer", OptimizerObject::define(env));
+  environment->ema_class = keep("Ema", EmaObject::define(env));
   exports.Set("Detector", DetectorObject::define(env));
   env.SetInstanceData(environment.release());
 
@@ -67,6 +72,10 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("callOperator", Napi::Function::New(env, call_operator, "callOperator"));
   exports.Set("operatorGradients",
               Napi::Function::New(env, operator_gradients, "operatorGradients"));
+  exports.Set("evaluateDetections",
+              Napi::Function::New(env, evaluate_detections, "evaluateDetections"));
+  exports.Set("confuseDetections",
+              Napi::Function::New(env, confuse_detections, "confuseDetections"));
   return exports;
 }
 

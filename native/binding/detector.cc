@@ -26,6 +26,8 @@ Napi::Function DetectorObject::define(Napi::Env env) {
                          InstanceMethod("rpn", &DetectorObject::rpn),
                          InstanceMethod("roiHeads", &DetectorObject::roi_heads),
                          InstanceMethod("head", &DetectorObject::head),
+                         InstanceMethod("losses", &DetectorObject::losses),
+                         InstanceMethod("trainStep", &DetectorObject::train_step),
                          InstanceMethod("dispose", &DetectorObject::dispose),
                      });
 }
@@ -46,7 +48,7 @@ const std::shared_ptr<DetectorState>& DetectorObject::live_with_stages() const {
   if (!live()->is_rcnn() && !live()->is_dense()) {
     throw CodedError(
         "ERR_ARCHIVE_UNSUPPORTED",
-        "This model runs through its archive's own forward: its stages are not known.");
+        "This model runs through its archive's own forward: its stages and losses are not known.");
   }
   return state_;
 }

@@ -26,6 +26,10 @@ class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
   Napi::Value roi_heads(const Napi::CallbackInfo& info);
   Napi::Value head(const Napi::CallbackInfo& info);
 
+  // Training: detector_training.cc.
+  Napi::Value losses(const Napi::CallbackInfo& info);
+  Napi::Value train_step(const Napi::CallbackInfo& info);
+
   void dispose(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<DetectorState>& live() const;

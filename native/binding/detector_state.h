@@ -8,12 +8,13 @@
 
 #include "../detection/dense_detector.h"
 #include "../detection/generalized_rcnn.h"
+#include "../training/step.h"
 #include "module_state.h"
 
 namespace torchdet::binding {
 
-// A detection algorithm and the two forms of the network it drives, each made when first asked for.
-// The compiled form is made anew when the module's weights have changed.
+// A detection algorithm and the forms of the network it drives, each made when first asked for. The
+// compiled form is made anew when the module's weights have changed.
 template <typename DetectorType, typename NetworkType>
 struct Driven {
   using Detector = DetectorType;
@@ -21,6 +22,7 @@ struct Driven {
 
   Detector detector;
   std::unique_ptr<Network> exact;
+  std::unique_ptr<Network> training;
   std::unique_ptr<Network> compiled;
   uint64_t compiled_version = 0;
 };
@@ -53,6 +55,20 @@ class DetectorState {
                               const std::vector<detection::ImageSize>& image_sizes,
                               const detection::ImageSize& batch_size);
 
+  // Training, for detectors with stages; the module is in training mode during the call and back in
+  // evaluation when next asked to detect. `seed`, where given, is set before the first draw. Throw
+  // TargetError and NotFiniteError.
+  // The losses alone: nothing of the module is changed.
+  training::LossValues measure(const std::vector<detection::ImageView>& images,
+                               const std::vector<detection::Target>& targets,
+                               std::optional<uint64_t> seed,
+                               const detection::Checkpoint& checkpoint);
+  training::StepResult train_step(const std::vector<detection::ImageView>& images,
+                                  const std::vector<detection::Target>& targets,
+                                  training::Optimizer& optimizer, std::optional<uint64_t> seed,
+                                  const training::StepOptions& options,
+                                  const detection::Checkpoint& checkpoint);
+
   const std::shared_ptr<ModuleState> module;
 
  private:
@@ -60,6 +76,10 @@ class DetectorState {
 
   template <typename AnyDriven>
   typename AnyDriven::Network& network(AnyDriven& driven, bool exact);
+  // In training mode, with the caller's gradient mode.
+  detection::Losses losses(const std::vector<detection::ImageView>& images,
+                           const std::vector<detection::Target>& targets,
+                           std::optional<uint64_t> seed, const detection::Checkpoint& checkpoint);
   // `run` with the detector and its network in the given form, on whichever kind it is; `otherwise`
   // where there is none.
   template <typename Run, typename Otherwise>

@@ -99,6 +99,8 @@ class Environment {
   Napi::FunctionReference tensor_class;
   Napi::FunctionReference module_class;
   Napi::FunctionReference cancel_token_class;
+  Napi::FunctionReference optimizer_class;
+  Napi::FunctionReference ema_class;
 
  private:
   static void call_js(Napi::Env env, Napi::Function, Environment* self, AsyncJob* job);

@@ -1,6 +1,5 @@
-// The JavaScript objects around an optimizer and around averaged weights, both of one module. They
-// share the module's state, so that its tensors stay; dispose() drops this object's share behind
-// whatever work is queued.
+// The JavaScript object around an optimizer of one module's parameters. It shares the module's
+// state; dispose() drops this object's share behind whatever work is queued.
 #pragma once
 
 #include <napi.h>
@@ -24,6 +23,8 @@ class OptimizerObject : public Napi::ObjectWrap<OptimizerObject> {
   static Napi::Value create(const Napi::CallbackInfo& info);
 
   Napi::Value set_learning_rates(const Napi::CallbackInfo& info);
+  // With gradients from elsewhere: for comparing with torch.
+  Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value zero_grad(const Napi::CallbackInfo& info);
   Napi::Value state_dict(const Napi::CallbackInfo& info);
   Napi::Value load_state(const Napi::CallbackInfo& info);

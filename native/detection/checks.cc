@@ -2,7 +2,7 @@
 
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/sum.h>
-#include <c10/util/Exception.h>
+#include <c10/util/StringUtil.h>
 
 #include <cmath>
 
@@ -13,9 +13,10 @@ void check_finite(const at::Tensor& tensor, const char* what) {
   // for the rare sum of finite numbers that overflows.
   if (std::isfinite(at::sum(tensor).item<double>())) return;
   const int64_t finite = at::sum(at::isfinite(tensor)).item<int64_t>();
-  TORCH_CHECK(finite == tensor.numel(), "the network's ", what, " hold ", tensor.numel() - finite,
-              " NaN or infinite numbers of ", tensor.numel(), " (shape ", tensor.sizes(),
-              "); check the weights and the input images");
+  if (finite == tensor.numel()) return;
+  throw NotFiniteError(c10::str("the network's ", what, " hold ", tensor.numel() - finite,
+                                " NaN or infinite numbers of ", tensor.numel(), " (shape ",
+                                tensor.sizes(), "); check the weights and the input images"));
 }
 
 }  // namespace torchdet::detection

@@ -3,9 +3,16 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <stdexcept>
+
 namespace torchdet::detection {
 
-// Throws, naming `what` and the counts, where `tensor` holds NaN or an infinity.
+class NotFiniteError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Throws NotFiniteError, naming `what` and the counts, where `tensor` holds NaN or an infinity.
 void check_finite(const at::Tensor& tensor, const char* what);
 
 }  // namespace torchdet::detection

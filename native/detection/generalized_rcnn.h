@@ -1,9 +1,10 @@
-// A detector of R-CNN structure, as torchvision's GeneralizedRCNN in evaluation: it owns the
+// A detector of R-CNN structure, as torchvision's GeneralizedRCNN: it owns the
 // configuration and the anchor generator with its cache, and borrows the network for the length of
 // each call, so that one object serves the exact and the compiled form of a network. Not
 // thread-safe: it belongs to its device's thread. Every method runs with the caller's gradient
-// mode, which must be off (NoGradGuard or InferenceMode), and throws c10::Error on bad input or on
-// network outputs that do not fit or are not finite.
+// mode, which must be off (NoGradGuard or InferenceMode) but for the losses, and throws c10::Error
+// on bad input or on network outputs that do not fit, and NotFiniteError on outputs that are not
+// finite.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,6 +15,8 @@
 #include "anchors.h"
 #include "config.h"
 #include "network.h"
+#include "rpn_losses.h"
+#include "training_batch.h"
 #include "types.h"
 
 namespace torchdet::detection {
@@ -46,6 +49,13 @@ class GeneralizedRcnn {
   std::vector<Detections> predict(RcnnNetwork& network, const std::vector<ImageView>& images,
                                   double score_threshold, const Checkpoint& checkpoint);
 
+  // Named scalars as torchvision's, for a network in training mode: `loss_classifier`,
+  // `loss_box_reg`, `loss_mask` and `loss_keypoint` where there are such branches,
+  // `loss_objectness`, `loss_rpn_box_reg`. Gradients flow where the caller's mode has them on. The
+  // losses themselves are not checked for being finite. Throws TargetError.
+  Losses losses(RcnnNetwork& network, const std::vector<ImageView>& images,
+                const std::vector<Target>& targets, TrainingContext& context);
+
   // The single stages that predict runs.
   ImageBatch transform(const std::vector<ImageView>& images) const;
   FeatureMaps backbone(RcnnNetwork& network, const at::Tensor& batch) const;
@@ -60,6 +70,18 @@ class GeneralizedRcnn {
                       double score_threshold = 0) const;
 
  private:
+  struct RpnTraining {
+    RpnLosses losses;
+    std::vector<at::Tensor> proposals;
+  };
+
+  // In rcnn_losses.cc.
+  RpnTraining train_rpn(RcnnNetwork& network, const std::vector<at::Tensor>& maps,
+                        const TrainingBatch& batch, const at::Generator& generator);
+  Losses train_roi_heads(RcnnNetwork& network, const FeatureMaps& features,
+                         const std::vector<at::Tensor>& proposals, const TrainingBatch& batch,
+                         const at::Generator& generator) const;
+
   RcnnConfig config_;
   c10::Device device_;
   AnchorGenerator anchors_;

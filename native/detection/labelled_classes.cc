@@ -17,6 +17,7 @@ at::Tensor labelled_columns(const std::vector<Target>& targets, int64_t first, i
     if (marks_all(targets[i])) continue;
     bool* row = marked.mutable_data_ptr<bool>() + static_cast<int64_t>(i) * columns;
     std::fill_n(row, columns, false);
+    if (first_label == 0) row[0] = true;
     for (const int64_t label : *targets[i].labelled_classes) {
       if (label < first || label >= end) {
         throw TargetError(c10::str("the labelled classes of image ", i, " name label ", label,

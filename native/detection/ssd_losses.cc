@@ -34,9 +34,9 @@ MatchedPlaces match(const at::Tensor& default_boxes, const std::vector<Target>& 
 // that the image does not mark where there is no object.
 at::Tensor left_out(const MatchedPlaces& matched, const std::vector<Target>& targets,
                     int64_t classes) {
-  at::Tensor counted = labelled_columns(targets, 1, classes, 0, classes, matched.classes.device());
+  const at::Tensor counted =
+      labelled_columns(targets, 1, classes, 0, classes, matched.classes.device());
   if (!counted.defined()) return counted;
-  counted.select(1, 0).fill_(true);  // the background itself
   return matched.classes.lt(0).unsqueeze(2).logical_and(counted.logical_not().unsqueeze(1));
 }
 

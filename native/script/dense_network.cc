@@ -48,6 +48,11 @@ std::unique_ptr<detection::DenseNetwork> make_exact_dense_network(const Module& 
                                               module.attr("head").toModule());
 }
 
+std::unique_ptr<detection::DenseNetwork> make_training_dense_network(const Module& module) {
+  return std::make_unique<ScriptDenseNetwork>(false, module.attr("backbone").toModule(),
+                                              module.attr("head").toModule());
+}
+
 std::unique_ptr<detection::DenseNetwork> make_compiled_dense_network(const Module& module) {
   return std::make_unique<ScriptDenseNetwork>(
       false, compile_for_inference(module.attr("backbone").toModule()),

@@ -110,6 +110,10 @@ std::unique_ptr<detection::RcnnNetwork> make_exact_network(const Module& module)
   return make_network(module, true, [](Module part) { return part; });
 }
 
+std::unique_ptr<detection::RcnnNetwork> make_training_network(const Module& module) {
+  return make_network(module, false, [](Module part) { return part; });
+}
+
 std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& module) {
   return make_network(module, false, compile_for_inference);
 }
