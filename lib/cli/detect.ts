@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultMaxPixels } from '../images/decode';
+import { interruptible } from './interruptible';
 import { openDetector } from './open-detector';
 import { detect, type DetectOptions } from './run-detect';
 
@@ -59,22 +60,11 @@ export function detectCommand(finish: (code: number) => void): Command {
     .option('--max-pixels <n>', 'refuse larger images', parsePixels, defaultMaxPixels)
     .addHelpText('after', examples)
     .action(async (images: string[], options: DetectOptions) => {
-      const controller = new AbortController();
-      const interrupt = () => {
-        controller.abort();
-      };
-      // Only the first Ctrl-C: a second one ends the process at once.
-      process.once('SIGINT', interrupt);
-      const { signal } = controller;
-      try {
-        const { stdout, stderr } = process;
-        finish(await detect(images, options, { stdout, stderr, signal, open: openDetector }));
-      } catch (error) {
-        if (!signal.aborted) throw error;
-        process.stderr.write('interrupted\n');
-        finish(130);
-      } finally {
-        process.off('SIGINT', interrupt);
-      }
+      const { stdout, stderr } = process;
+      finish(
+        await interruptible((signal) =>
+          detect(images, options, { stdout, stderr, signal, open: openDetector }),
+        ),
+      );
     });
 }

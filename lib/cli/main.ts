@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { TorchdetError, type ErrorCode } from '../errors';
+import { dataCommands } from './data';
 import { detectCommand } from './detect';
 import { doctorCommand } from './doctor';
 import { installLibtorchCommand } from './install-libtorch';
@@ -19,6 +20,7 @@ const examples = `
 Examples:
   torchdet detect photo.jpg --out drawn/    find people in a photo, and draw them
   torchdet detect photos/ --json            results for another program
+  torchdet data check photos/               whether a data set is fit to train on
   torchdet models                           what else there is to detect with
   torchdet doctor                           what is installed, and what is not right
 
@@ -39,12 +41,13 @@ function createProgram(finish: (code: number) => void): Command {
     .addHelpText('after', examples);
   const commands = [
     detectCommand(finish),
+    dataCommands(finish),
     modelsCommand(),
     doctorCommand(),
     installLibtorchCommand(),
   ];
   for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands]) {
+  for (const command of [program, ...commands.flatMap((one) => [one, ...one.commands])]) {
     command.exitOverride().showHelpAfterError('(--help tells more)');
   }
   return program;

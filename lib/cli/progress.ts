@@ -6,7 +6,9 @@ export type MessageStream = NodeJS.WritableStream & { readonly isTTY?: boolean }
 /** Work that is over sooner than this shows no bar. */
 const delayMs = 1000;
 
-/** Progress over a number of images, shown on a terminal once it has taken more than a second. */
+const imagesFormat = '{bar} {value}/{total} images, {eta_formatted} left';
+
+/** Progress over a number of images or other steps, shown on a terminal once it has taken more than a second. */
 export class Progress {
   private readonly started = Date.now();
   private bar: SingleBar | undefined;
@@ -15,15 +17,21 @@ export class Progress {
   constructor(
     private readonly stream: MessageStream,
     private readonly total: number,
+    /** cli-progress's */
+    private readonly format = imagesFormat,
   ) {}
 
   step(): void {
-    this.done += 1;
+    this.reach(this.done + 1);
+  }
+
+  /** So many steps are done. */
+  reach(done: number): void {
+    this.done = done;
     if (!this.stream.isTTY || Date.now() - this.started < delayMs) return;
     if (!this.bar) {
-      const format = '{bar} {value}/{total} images, {eta_formatted} left';
       this.bar = new SingleBar({
-        format,
+        format: this.format,
         stream: this.stream,
         hideCursor: true,
         clearOnComplete: true,

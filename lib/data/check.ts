@@ -6,7 +6,7 @@ import type { DataFormat, Dataset, Entry } from './dataset';
 import { outlineFault } from './masks';
 import { datasetParts, openDataset, openOptionNames, type OpenOptions } from './open';
 import { Problems, type Problem } from './problems';
-import { mapLimited, messageOf } from './reader';
+import { byName, mapLimited, messageOf } from './reader';
 
 /** Images decoded at the same time: sharp has four threads. */
 const parallel = 4;
@@ -15,6 +15,8 @@ const parallel = 4;
 export interface CheckOptions extends Omit<OpenOptions, 'onProgress'> {
   /** Whether every image is decoded: finds damaged files and sizes that are not those of the annotations. Default true. */
   readonly decode?: boolean | undefined;
+  /** Told how far reading of the annotations has come, 0 to 1; begins anew with each split. */
+  readonly onReading?: ((done: number) => void) | undefined;
   /** Told after each image how many of how many are done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -54,6 +56,7 @@ export interface DatasetReport {
     readonly median: number;
     readonly largest: number;
   };
+  /** In the order of files and lines. */
   readonly problems: readonly Problem[];
 }
 
@@ -153,6 +156,12 @@ class Counter {
   }
 }
 
+/** Images are decoded in no fixed order. */
+function byPlace(a: Problem, b: Problem): number {
+  const place = ({ line = 0, offset = 0 }: Problem) => offset || line;
+  return byName(a.file, b.file) || place(a) - place(b);
+}
+
 /** The same image in two splits: what is measured on the one was learnt from the other. */
 function checkOverlap(
   datasets: readonly { dataset: Dataset; split: string | undefined }[],
@@ -183,8 +192,8 @@ export async function checkDataset(
   path: string,
   options: CheckOptions = {},
 ): Promise<DatasetReport> {
-  rejectUnknownOptions('checkDataset', options, ['decode', ...openOptionNames]);
-  const { decode = true, onProgress, onProblem = 'skip', ...opening } = options;
+  rejectUnknownOptions('checkDataset', options, ['decode', 'onReading', ...openOptionNames]);
+  const { decode = true, onProgress, onReading, onProblem = 'skip', ...opening } = options;
   if (typeof decode !== 'boolean') {
     throw optionError('checkDataset', 'decode', decode, 'true or false');
   }
@@ -195,10 +204,8 @@ export async function checkDataset(
   };
   const datasets: { dataset: Dataset; split: string | undefined }[] = [];
   for (const split of await datasetParts(path, opening)) {
-    datasets.push({
-      dataset: await openDataset(path, { ...opening, split, onProblem: tell }),
-      split,
-    });
+    const how = { ...opening, split, onProblem: tell, onProgress: onReading };
+    datasets.push({ dataset: await openDataset(path, how), split });
   }
   checkOverlap(datasets, problems);
   const counter = new Counter();
@@ -221,6 +228,6 @@ export async function checkDataset(
     hasMasks: datasets.some(({ dataset }) => dataset.hasMasks),
     keypointCount: Math.max(0, ...datasets.map(({ dataset }) => dataset.keypointCount)),
     ...counter.report,
-    problems: problems.list,
+    problems: [...problems.list].sort(byPlace),
   };
 }

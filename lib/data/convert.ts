@@ -21,6 +21,8 @@ export interface ConvertOptions extends Omit<OpenOptions, 'onProgress'> {
   readonly out: string;
   /** 'copy' (the default), 'link' (hard links, where the file system can) or 'none' (annotations alone). */
   readonly images?: ImageMode | undefined;
+  /** Told how far reading of the annotations has come, 0 to 1; begins anew with each split. */
+  readonly onReading?: ((done: number) => void) | undefined;
   /** Told after each image how many of how many are done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -45,7 +47,8 @@ const writers: Readonly<Record<TargetFormat, new (context: WriteContext) => Writ
 
 function checkOptions(options: ConvertOptions): void {
   const { to, images = 'copy', out } = options;
-  rejectUnknownOptions('convertDataset', options, ['to', 'out', 'images', ...openOptionNames]);
+  const own = ['to', 'out', 'images', 'onReading'] as const;
+  rejectUnknownOptions('convertDataset', options, [...own, ...openOptionNames]);
   if (!Object.hasOwn(writers, to)) {
     throw optionError('convertDataset', 'to', to, `one of ${Object.keys(writers).join(', ')}`);
   }
@@ -80,7 +83,7 @@ async function countUnlisted(path: string, options: OpenOptions, listed: number)
  */
 export async function convertDataset(path: string, options: ConvertOptions): Promise<Conversion> {
   checkOptions(options);
-  const { to, images = 'copy', onProgress, ...rest } = options;
+  const { to, images = 'copy', onProgress, onReading, ...rest } = options;
   const out = resolve(options.out);
   await checkOut(out);
   const opening: OpenOptions = Object.fromEntries(
@@ -89,7 +92,8 @@ export async function convertDataset(path: string, options: ConvertOptions): Pro
   const parts = await datasetParts(path, opening);
   const datasets: { dataset: Dataset; split: string | undefined }[] = [];
   for (const split of parts) {
-    datasets.push({ dataset: await openDataset(path, { ...opening, split }), split });
+    const how = { ...opening, split, onProgress: onReading };
+    datasets.push({ dataset: await openDataset(path, how), split });
   }
   const total = datasets.reduce((sum, { dataset }) => sum + dataset.length, 0);
   const losses = new Losses();

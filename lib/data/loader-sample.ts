@@ -48,10 +48,23 @@ export function mirroredKeypoints(names: readonly string[]): [number, number][] 
 /**
  * Reads the image and draws the masks.
  *
+ * @throws TorchdetError as {@link decodeEntryImage}, and with the image's path ERR_DATASET for masks
+ */
+export async function decodeEntry(entry: Entry, options: DecodeOptions): Promise<Decoded> {
+  const image = await decodeEntryImage(entry, options);
+  return { image, masks: await entryMasks(entry) };
+}
+
+/**
+ * Reads the image alone.
+ *
  * @throws TorchdetError with the image's path: ERR_FILE, the errors of decodeImage, ERR_DATASET where the image's size is
  *   not that of the annotations
  */
-export async function decodeEntry(entry: Entry, options: DecodeOptions): Promise<Decoded> {
+export async function decodeEntryImage(
+  entry: Entry,
+  options: DecodeOptions,
+): Promise<DecodedImage> {
   const image = await decodeFile(entry.image, options);
   const { width, height } = entry;
   if (image.width !== width || image.height !== height) {
@@ -60,7 +73,7 @@ export async function decodeEntry(entry: Entry, options: DecodeOptions): Promise
       `${entry.image}: the image has ${image.width} x ${image.height} pixels, but ${width} x ${height} according to ${basename(entry.source.file)}: its boxes would be in wrong places.`,
     );
   }
-  return { image, masks: await entryMasks(entry) };
+  return image;
 }
 
 async function decodeFile(path: string, options: DecodeOptions): Promise<DecodedImage> {

@@ -100,7 +100,7 @@ export function splitName(name: string): string {
   return /^val(id|idation)?$/i.test(name) ? 'val' : name.toLowerCase();
 }
 
-/** Work on all items, a few at a time, results in the items' order. */
+/** Work on all items, a few at a time, results in the items' order; once one fails no other is begun. */
 export async function mapLimited<T, R>(
   items: readonly T[],
   limit: number,
@@ -109,10 +109,17 @@ export async function mapLimited<T, R>(
 ): Promise<R[]> {
   const results = new Array<R>(items.length);
   const queue = items.entries();
+  let failed = false;
   const worker = async () => {
     for (const [index, item] of queue) {
-      signal?.throwIfAborted();
-      results[index] = await work(item, index);
+      if (failed) return;
+      try {
+        signal?.throwIfAborted();
+        results[index] = await work(item, index);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));

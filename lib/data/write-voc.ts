@@ -6,6 +6,7 @@ import {
   boxOf,
   clean,
   countLosses,
+  hasOwnClassIds,
   imagePlace,
   placeImage,
   writeText,
@@ -38,15 +39,14 @@ function objectXml(entry: Entry, k: number, name: string): string {
 /** Writes `Annotations/`, `JPEGImages/`, `ImageSets/Main/` and `classes.txt`. */
 export class VocWriter implements Writer {
   #classes: readonly string[] = [];
+  #hasOwnIds = false;
 
   constructor(private readonly context: WriteContext) {}
 
   async add(dataset: Dataset, split: string | undefined): Promise<void> {
     const { context } = this;
     this.#classes = dataset.names.slice(1);
-    if (dataset.categories.some(({ id, label }) => id !== label)) {
-      context.losses.add('set of class ids: VOC knows classes by name', 1);
-    }
+    this.#hasOwnIds ||= hasOwnClassIds(dataset);
     const stems: string[] = [];
     for (let i = 0; i < dataset.length; i++) {
       context.signal?.throwIfAborted();
@@ -90,6 +90,7 @@ ${objects.join('')}</annotation>
   }
 
   async finish(): Promise<void> {
+    if (this.#hasOwnIds) this.context.losses.add('set of class ids: VOC knows classes by name');
     const names = this.#classes.map((name) => `${name}\n`).join('');
     await writeText(join(this.context.out, 'classes.txt'), names);
   }

@@ -7,6 +7,7 @@ import {
   boxOf,
   clean,
   countLosses,
+  hasOwnClassIds,
   imagePlace,
   placeImage,
   writeText,
@@ -39,9 +40,6 @@ export class YoloWriter implements Writer {
     // YOLO's programs ask for a train split.
     const name = split ?? 'train';
     this.#splits.push(name);
-    if (dataset.categories.some(({ id, label }) => id !== label - 1)) {
-      context.losses.add('set of class ids: YOLO counts classes from 0', 1);
-    }
     for (let i = 0; i < dataset.length; i++) {
       context.signal?.throwIfAborted();
       const entry = dataset.entry(i);
@@ -95,6 +93,9 @@ export class YoloWriter implements Writer {
 
   async finish(): Promise<void> {
     const dataset = this.#first;
+    if (dataset && hasOwnClassIds(dataset)) {
+      this.context.losses.add('set of class ids: YOLO counts classes from 0');
+    }
     const names = Object.fromEntries((dataset?.names.slice(1) ?? []).map((name, k) => [k, name]));
     const splits = Object.fromEntries(this.#splits.map((name) => [name, `images/${name}`]));
     const shape = dataset && dataset.keypointCount > 0 && { kpt_shape: [dataset.keypointCount, 3] };

@@ -134,6 +134,11 @@ export function countLosses(dataset: Dataset, entry: Entry, losses: Losses, form
   }
 }
 
+/** Whether classes have numbers in the files that counting from 1 does not give. */
+export function hasOwnClassIds({ format, categories }: Dataset): boolean {
+  return format === 'coco' && categories.some(({ id, label }) => id !== label);
+}
+
 /** Where an image lies below the folder written to. */
 export function imagePlace(context: WriteContext, folder: string, entry: Entry): string {
   return join(context.out, folder, context.names.of(entry));

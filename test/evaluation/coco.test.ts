@@ -21,6 +21,10 @@ const CATEGORIES = [
   { label: 2, name: 'dog' },
 ];
 const NOTHING = { boxes: [], labels: [], scores: [] };
+/** Precision is never quite 1: pycocotools adds the smallest number there is to what it divides by. */
+const assertOne = (value: number | undefined) => {
+  assert.ok(Math.abs((value ?? NaN) - 1) < 1e-12, String(value));
+};
 const square = (x: number, y: number, side = 40) => [x, y, x + side, y + side];
 
 /** The boxes' figures of single images. */
@@ -70,7 +74,7 @@ describe('CocoEvaluator', () => {
         scores: Float32Array.of(0.9, 0.8),
       },
     ]);
-    assert.equal(bbox.figures.ap, 1);
+    assertOne(bbox.figures.ap);
     assert.equal(bbox.figures.arMedium, 1);
     assert.equal(bbox.figures.apSmall, -1);
     assert.deepEqual(
@@ -98,7 +102,7 @@ describe('CocoEvaluator', () => {
     assert.ok(Math.abs(strict.figures.ap50 - 0.5) < 1e-9);
     for (const labelledClasses of [[], [2]]) {
       const lenient = await evaluate([{ ...truth, labelledClasses }, stray]);
-      assert.equal(lenient.figures.ap50, 1);
+      assertOne(lenient.figures.ap50);
     }
     const marked = await evaluate([{ ...truth, labelledClasses: [1] }, stray]);
     assert.equal(marked.figures.ap50, strict.figures.ap50);
@@ -147,8 +151,8 @@ describe('CocoEvaluator', () => {
       { boxes: [1, 0, 3, 4], labels: [1], scores: [1], masks: [mask] },
     );
     const { segm } = await evaluator.summarize();
-    assert.equal(segm?.figures.ap, 1);
-    assert.equal(segm.classes[0]?.objects, 1);
+    assertOne(segm?.figures.ap);
+    assert.equal(segm?.classes[0]?.objects, 1);
   });
 
   it('reports progress and can be aborted', async () => {
