@@ -14,3 +14,10 @@ export type {
 } from './optimizer-options';
 export type { CosineOptions, LinearOptions, MultiStepOptions, Schedule } from './schedule';
 export type { TrainingSample } from './targets';
+export { evaluateDetector } from './evaluate';
+export type { DetectorEvaluation, EvaluateOptions, FoundObjects } from './evaluate';
+export type { RunLength, ScheduleOptions } from './recipe';
+export type { EpochFigures, EpochRecord, MetricsRecord, StepRecord } from './records';
+export { Trainer } from './trainer';
+export type { EpochEvaluation, RunOptions, TrainingStep } from './trainer';
+export type { EarlyStopping, TrainerOptions, ValidationData } from './trainer-options';

@@ -1,0 +1,158 @@
+/** How well a detector does on a data set. */
+import type { Dataset, Entry } from '../data/dataset';
+import { decodeEntryImage } from '../data/loader-sample';
+import { readAhead } from '../data/loader-work';
+import { segmentationRle } from '../data/masks';
+import type { DetectionResult } from '../detection/result';
+import type { Detector } from '../detector';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import {
+  type CocoEvaluation,
+  CocoEvaluator,
+  type Confusion,
+  type EvaluationKind,
+  type GroundTruth,
+} from '../evaluation';
+import type { DecodedImage } from '../images';
+
+/** Options of {@link evaluateDetector}. */
+export interface EvaluateOptions {
+  /** Default: boxes, and masks or keypoints where both the model and the data set have them. */
+  readonly kinds?: readonly EvaluationKind[] | undefined;
+  /** Images to use, by position in the data set. Default: all. */
+  readonly indices?: readonly number[] | undefined;
+  /** Detections below are left out of {@link DetectorEvaluation.confusion}. 0 to 1, default 0.5. */
+  readonly scoreThreshold?: number | undefined;
+  /** See `Detector.predict`. Default false. */
+  readonly exact?: boolean | undefined;
+  /** See `decodeImage`. */
+  readonly maxPixels?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each image. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What was detected in one image, best first. */
+export interface FoundObjects {
+  /** N x 4: x1, y1, x2, y2 in pixels. */
+  readonly boxes: Float32Array;
+  readonly labels: Int32Array;
+  readonly scores: Float32Array;
+}
+
+/** What {@link evaluateDetector} finds. */
+export interface DetectorEvaluation {
+  /** COCO's figures of each kind. */
+  readonly evaluation: CocoEvaluation;
+  /** Which class is taken for which, by boxes at IoU 0.5; the image ids are those of the data set's entries. */
+  readonly confusion: Confusion;
+  /** Detections by position in the data set. */
+  readonly found: ReadonlyMap<number, FoundObjects>;
+  /** Positions in the data set by image id. */
+  readonly positions: ReadonlyMap<number | string, number>;
+}
+
+const OPTIONS = [
+  'kinds',
+  'indices',
+  'scoreThreshold',
+  'exact',
+  'maxPixels',
+  'signal',
+  'onProgress',
+] as const;
+
+/** Images read and decoded while the detector works on another. */
+const decodeAhead = 2;
+
+/**
+ * Kinds that a model and a data set have in common.
+ *
+ * @internal
+ */
+export function commonKinds({ facts }: Detector, dataset: Dataset): EvaluationKind[] {
+  const { config } = facts;
+  const heads = config.kind === 'rcnn' ? config.roiHeads : undefined;
+  const kinds: EvaluationKind[] = ['bbox'];
+  if (heads?.maskRoiPool && dataset.hasMasks) kinds.push('segm');
+  if (heads?.keypointRoiPool && dataset.keypointCount > 0) kinds.push('keypoints');
+  return kinds;
+}
+
+/** An entry as the evaluator takes it; outlines are read where masks are compared. */
+async function truthOf(entry: Entry, kinds: readonly EvaluationKind[]): Promise<GroundTruth> {
+  if (!kinds.includes('segm')) return entry;
+  const outlines = (await entry.segmentations?.()) ?? [];
+  const masks = outlines.map(
+    (outline) => outline && segmentationRle(outline, entry.height, entry.width),
+  );
+  return { ...entry, masks };
+}
+
+/**
+ * Sigmas of keypoints: COCO's are for its 17; others are compared with the mean of them.
+ */
+function sigmasFor(count: number): { keypointSigmas?: number[] } {
+  return count === 17 || count === 0 ? {} : { keypointSigmas: new Array<number>(count).fill(0.06) };
+}
+
+/**
+ * Runs a detector over a data set, image by image, and compares: COCO's figures, as torchvision's references compute them, and
+ * which class is taken for which. The labels of both must mean the same: open the data set with
+ * `classes: detector.categories` unless the detector was trained on it.
+ *
+ * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; ERR_INVALID_ARGUMENT where the data set has classes that the
+ *   detector has not; errors of images, whose messages name the file; the signal's reason
+ */
+export async function evaluateDetector(
+  detector: Detector,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<DetectorEvaluation> {
+  rejectUnknownOptions('evaluateDetector', options, OPTIONS);
+  const { scoreThreshold = 0.5, signal, onProgress, exact = false, maxPixels } = options;
+  if (!(scoreThreshold >= 0 && scoreThreshold <= 1)) {
+    throw optionError('evaluateDetector', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
+  }
+  checkClasses(detector, dataset);
+  const kinds = options.kinds ?? commonKinds(detector, dataset);
+  const indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i);
+  const sigmas = kinds.includes('keypoints') ? sigmasFor(dataset.keypointCount) : {};
+  const evaluator = new CocoEvaluator({ categories: dataset.categories, kinds, ...sigmas });
+  const found = new Map<number, FoundObjects>();
+  const positions = new Map<number | string, number>();
+  const decoding = maxPixels === undefined ? {} : { maxPixels };
+
+  const load = async (position: number): Promise<[Entry, DecodedImage]> => {
+    const entry = dataset.entry(indices[position] ?? 0);
+    return [entry, await decodeEntryImage(entry, decoding)];
+  };
+  for await (const [entry, image] of readAhead(indices.length, decodeAhead, load, signal)) {
+    const [result] = await detector.predict([image], { exact, ...(signal && { signal }) });
+    if (!result) continue;
+    evaluator.add(entry.id, await truthOf(entry, kinds), result);
+    found.set(entry.index, kept(result));
+    positions.set(entry.id, entry.index);
+    // Masks of a whole image: not left to garbage collection.
+    result.masks?.dispose();
+    onProgress?.(found.size, indices.length);
+  }
+  const call = signal ? { signal } : {};
+  const evaluation = await evaluator.summarize(call);
+  const kind = kinds.includes('bbox') ? 'bbox' : (kinds[0] ?? 'bbox');
+  const confusion = await evaluator.confusion({ kind, scoreThreshold, ...call });
+  return { evaluation, confusion, found, positions };
+}
+
+function kept({ boxes, labels, scores }: DetectionResult): FoundObjects {
+  return { boxes, labels, scores };
+}
+
+function checkClasses(detector: Detector, dataset: Dataset): void {
+  const { numClasses } = detector.facts;
+  if (numClasses === undefined || dataset.names.length <= numClasses) return;
+  throw new TorchdetError(
+    'ERR_INVALID_ARGUMENT',
+    `evaluateDetector: the data set has ${dataset.names.length - 1} classes, the detector knows ${numClasses - 1}. Open the data set with classes: detector.categories.`,
+  );
+}

@@ -1,0 +1,184 @@
+/** The folder of a training run: what is in it, and how it is written so that an end at any moment leaves it usable. */
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { TorchdetError } from '../errors';
+
+/** Names of the files in a run's folder. */
+export const RUN_FILES = {
+  config: 'config.json',
+  metrics: 'metrics.jsonl',
+  last: 'last.pt',
+  best: 'best.pt',
+  state: 'last.state.safetensors',
+  evaluation: 'best.evaluation.json',
+  report: 'report.html',
+} as const;
+
+function fileError(action: string, path: string, cause: unknown): TorchdetError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TorchdetError('ERR_FILE', `Could not ${action} ${path}: ${reason}`, { cause });
+}
+
+/** Makes what was renamed or created in a folder outlast a loss of power. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Puts a file in its place whole or not at all: written beside it, brought to the disk, renamed.
+ *
+ * @param write writes the file at the path it is given
+ * @throws TorchdetError ERR_FILE, and what `write` throws
+ */
+export async function replaceFile(
+  path: string,
+  write: (part: string) => Promise<void>,
+): Promise<void> {
+  const part = `${path}.${process.pid}.${randomBytes(3).toString('hex')}.part`;
+  try {
+    await write(part);
+    const file = await open(part, 'r+');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(part, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(part, { force: true });
+    throw cause instanceof TorchdetError ? cause : fileError('write', path, cause);
+  }
+}
+
+/** {@link replaceFile} with contents at hand. */
+export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
+  await replaceFile(path, async (part) => {
+    const file = await open(part, 'w');
+    try {
+      await file.writeFile(contents);
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/** The file's text, or undefined where there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fileError('read', path, cause);
+  }
+}
+
+/** A file of JSON values, one a line, that can be cut back to where a checkpoint was made. */
+export class JsonLines {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #length: number;
+
+  private constructor(path: string, file: FileHandle, length: number) {
+    this.#path = path;
+    this.#file = file;
+    this.#length = length;
+  }
+
+  /**
+   * Opens the file for more lines, behind its first `length` bytes; what comes after them is cut off.
+   *
+   * @throws TorchdetError ERR_FILE where it is shorter than that or cannot be written
+   */
+  static async open(path: string, length: number): Promise<JsonLines> {
+    let file: FileHandle;
+    try {
+      file = await open(path, length === 0 ? 'w' : 'r+');
+    } catch (cause) {
+      throw fileError('write', path, cause);
+    }
+    const { size } = await file.stat();
+    if (size < length) {
+      await file.close();
+      throw new TorchdetError(
+        'ERR_FILE',
+        `${path} has ${size} bytes, but had ${length} when the run's last checkpoint was made: it was changed since.`,
+      );
+    }
+    await file.truncate(length);
+    return new JsonLines(path, file, length);
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  async append(value: object): Promise<void> {
+    const line = Buffer.from(`${JSON.stringify(value)}\n`);
+    try {
+      await this.#file.write(line, 0, line.length, this.#length);
+    } catch (cause) {
+      throw fileError('write', this.#path, cause);
+    }
+    this.#length += line.length;
+  }
+
+  /** Brings all lines to the disk. */
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** The values of a file of JSON lines; a last line without an end is one that was being written, and left out. */
+export function parseJsonLines(text: string): unknown[] {
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+/** Paths of a run's files. */
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  file(name: keyof typeof RUN_FILES): string {
+    return join(this.path, RUN_FILES[name]);
+  }
+
+  async has(name: keyof typeof RUN_FILES): Promise<boolean> {
+    return stat(this.file(name)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** @throws TorchdetError ERR_FILE */
+  async create(): Promise<void> {
+    try {
+      await mkdir(this.path, { recursive: true });
+    } catch (cause) {
+      throw fileError('make', this.path, cause);
+    }
+  }
+}
+
+/** A short name for contents, the same for equal ones. */
+export function fingerprint(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+}
