@@ -329,6 +329,46 @@ export interface NativeOptimizerStatic {
   create(module: NativeModule, config: NativeOptimizerConfig): Promise<NativeOptimizer>;
 }
 
+/** Where the processes of a run find each other. */
+export interface ProcessGroupPlace {
+  readonly rank: number;
+  readonly size: number;
+  /** Rank 0's address, numeric. */
+  readonly host: string;
+  readonly port: number;
+  /** Whether this process keeps the store the others come to. */
+  readonly serves: boolean;
+  readonly prefix: string;
+  /** This machine's, for the others to connect to; numeric. */
+  readonly localAddress: string;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  /** Of one collective; milliseconds. */
+  readonly timeout: number;
+  /** On whose thread all collectives run. */
+  readonly device: string;
+}
+
+/**
+ * Processes that train together. All calls but abandon and dispose are collectives: all processes make them, in the same order.
+ * ERR_PEER_LOST where another process ended, failed or does not answer; the group is over then.
+ */
+export interface NativeProcessGroup {
+  /** Parameters and buffers become rank 0's. ERR_PROCESS_GROUP where names or shapes differ. */
+  synchronize(module: NativeModule, cancel: CancelToken): Promise<void>;
+  /** Everybody's bytes, by rank. */
+  allGather(bytes: Uint8Array, cancel: CancelToken): Promise<Uint8Array[]>;
+  barrier(cancel: CancelToken): Promise<void>;
+  /** Ends the group; the others hear the reason. */
+  abandon(reason: string): Promise<void>;
+  dispose(): void;
+}
+
+export interface NativeProcessGroupStatic {
+  /** ERR_PROCESS_GROUP where not all came in time, or do not fit together. */
+  join(place: ProcessGroupPlace, cancel: CancelToken): Promise<NativeProcessGroup>;
+}
+
 /** Averages of a module's parameters and buffers. */
 export interface NativeEma {
   update(): Promise<void>;
@@ -375,6 +415,8 @@ export interface StepOptions extends LossOptions {
   /** The total is multiplied by this before the gradients are taken, for example 1 / steps accumulated. */
   readonly lossScale: number;
   readonly amp: 'off' | 'bfloat16' | 'float16';
+  /** The step is made of the mean of all its processes' gradients; null: of its own. */
+  readonly group: NativeProcessGroup | null;
 }
 
 export interface StepResult {
@@ -551,6 +593,7 @@ export interface Binding {
   CancelToken: new () => CancelToken;
   Optimizer: NativeOptimizerStatic;
   Ema: NativeEmaStatic;
+  ProcessGroup: NativeProcessGroupStatic;
   /**
    * Writes what the steps make of the image (8-bit RGB) to `out.image`, and of the masks `kept` to `out.masks`, on a thread of
    * its own: one for each `lane`. All memory is used until the promise settles.

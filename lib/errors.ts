@@ -29,7 +29,9 @@ export type ErrorCode =
   | 'ERR_OPTION_UNKNOWN'
   | 'ERR_OPTION_VALUE'
   | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_PEER_LOST'
   | 'ERR_PLATFORM'
+  | 'ERR_PROCESS_GROUP'
   | 'ERR_STATE_DICT'
   | 'ERR_TARGET';
 

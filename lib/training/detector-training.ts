@@ -146,6 +146,7 @@ export class DetectorTraining {
       lossScale: checkPositive('lossScale', lossScale) ?? 1,
       accumulate,
       amp,
+      group: null,
     };
     return this.#run<StepResult>(batch, options, (images, targets, token) =>
       this.#native.trainStep(images, targets, optimizer.native, step, token),

@@ -14,6 +14,7 @@
 #include "module.h"
 #include "operators.h"
 #include "optimizer.h"
+#include "process_group.h"
 #include "tensor.h"
 
 namespace torchdet::binding {
@@ -60,6 +61,7 @@ Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
   environment->cancel_token_class = keep("CancelToken", CancelTokenObject::define(env));
   environment->optimizer_class = keep("Optimizer", OptimizerObject::define(env));
   environment->ema_class = keep("Ema", EmaObject::define(env));
+  environment->process_group_class = keep("ProcessGroup", ProcessGroupObject::define(env));
   exports.Set("Detector", DetectorObject::define(env));
   env.SetInstanceData(environment.release());
 

@@ -67,7 +67,8 @@ class DetectorState {
                                   const std::vector<detection::Target>& targets,
                                   training::Optimizer& optimizer, std::optional<uint64_t> seed,
                                   const training::StepOptions& options,
-                                  const detection::Checkpoint& checkpoint);
+                                  const detection::Checkpoint& checkpoint,
+                                  const std::function<void(training::Optimizer&)>& exchange = {});
 
   const std::shared_ptr<ModuleState> module;
 

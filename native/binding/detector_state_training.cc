@@ -70,16 +70,15 @@ training::LossValues DetectorState::measure(const std::vector<detection::ImageVi
   return training::values_of(losses(images, targets, seed, checkpoint));
 }
 
-training::StepResult DetectorState::train_step(const std::vector<detection::ImageView>& images,
-                                               const std::vector<detection::Target>& targets,
-                                               training::Optimizer& optimizer,
-                                               std::optional<uint64_t> seed,
-                                               const training::StepOptions& options,
-                                               const detection::Checkpoint& checkpoint) {
+training::StepResult DetectorState::train_step(
+    const std::vector<detection::ImageView>& images, const std::vector<detection::Target>& targets,
+    training::Optimizer& optimizer, std::optional<uint64_t> seed,
+    const training::StepOptions& options, const detection::Checkpoint& checkpoint,
+    const std::function<void(training::Optimizer&)>& exchange) {
   // Running statistics move also where no step is made.
   ++module->version;
   return training::train_step([&] { return losses(images, targets, seed, checkpoint); }, optimizer,
-                              options, c10::Device(module->device), checkpoint);
+                              options, c10::Device(module->device), checkpoint, exchange);
 }
 
 }  // namespace torchdet::binding

@@ -1,5 +1,6 @@
 // Training a detector, as JavaScript calls it.
 #include "../detection/checks.h"
+#include "../distributed/average.h"
 #include "../training/step.h"
 #include "calls.h"
 #include "cancel_token.h"
@@ -8,6 +9,7 @@
 #include "images.h"
 #include "optimizer.h"
 #include "optimizer_state.h"
+#include "process_group.h"
 #include "targets.h"
 
 namespace torchdet::binding {
@@ -55,6 +57,17 @@ auto with_codes(Work work) -> decltype(work()) {
   }
 }
 
+using Exchange = std::function<void(training::Optimizer&)>;
+
+// What a step does with its gradients where others train along.
+Exchange averaging(const std::shared_ptr<distributed::ProcessGroup>& group,
+                   const Checkpoint& checkpoint) {
+  if (!group) return {};
+  return [group, checkpoint](training::Optimizer& optimizer) {
+    with_group_codes([&] { distributed::average_gradients(*group, optimizer, checkpoint); });
+  };
+}
+
 Napi::Object to_js(Napi::Env env, const training::LossValues& losses) {
   Napi::Object object = Napi::Object::New(env);
   for (const auto& [name, value] : losses) object.Set(name, value);
@@ -88,9 +101,12 @@ Napi::Value DetectorObject::train_step(const Napi::CallbackInfo& info) {
     return run_on_device(
         Environment::of(info.Env()), live()->module->device,
         [state = live(), optimizer, images = to_images(info[0]), targets = to_targets(info[1]),
-         seed = to_seed(options), step = to_step_options(options)](const Checkpoint& checkpoint) {
+         seed = to_seed(options), step = to_step_options(options),
+         group = ProcessGroupObject::unwrap(options.Get("group"), live()->module->device)](
+            const Checkpoint& checkpoint) {
           return with_codes([&] {
-            return state->train_step(images, targets, optimizer->optimizer, seed, step, checkpoint);
+            return state->train_step(images, targets, optimizer->optimizer, seed, step, checkpoint,
+                                     averaging(group, checkpoint));
           });
         },
         [](Napi::Env env, const training::StepResult& result) -> Napi::Value {

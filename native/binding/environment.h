@@ -101,6 +101,7 @@ class Environment {
   Napi::FunctionReference cancel_token_class;
   Napi::FunctionReference optimizer_class;
   Napi::FunctionReference ema_class;
+  Napi::FunctionReference process_group_class;
 
  private:
   static void call_js(Napi::Env env, Napi::Function, Environment* self, AsyncJob* job);

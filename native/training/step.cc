@@ -43,7 +43,8 @@ LossValues values_of(const detection::Losses& losses) {
 
 StepResult train_step(const std::function<detection::Losses()>& forward, Optimizer& optimizer,
                       const StepOptions& options, c10::Device device,
-                      const detection::Checkpoint& checkpoint) {
+                      const detection::Checkpoint& checkpoint,
+                      const std::function<void(Optimizer&)>& exchange) {
   const c10::AutoGradMode with_gradients(true);
   StepResult result;
   at::Tensor total;
@@ -62,6 +63,7 @@ StepResult train_step(const std::function<detection::Losses()>& forward, Optimiz
   if (scaled) total = optimizer.scaler().scale(total);
   try {
     total.backward();
+    if (exchange && !options.accumulate) exchange(optimizer);
   } catch (...) {
     optimizer.zero_grad();  // some may have been written
     throw;

@@ -39,9 +39,11 @@ struct StepResult {
 LossValues values_of(const detection::Losses& losses);
 
 // `forward` is called once, with gradients on. Throws detection::NotFiniteError naming the losses
-// where one is NaN or infinite: weights and gradients are as before then.
+// where one is NaN or infinite: weights and gradients are as before then. `exchange`, where given,
+// is called with the gradients a step is made of, before they are looked at: it may change them.
 StepResult train_step(const std::function<detection::Losses()>& forward, Optimizer& optimizer,
                       const StepOptions& options, c10::Device device,
-                      const detection::Checkpoint& checkpoint);
+                      const detection::Checkpoint& checkpoint,
+                      const std::function<void(Optimizer&)>& exchange = {});
 
 }  // namespace torchdet::training

@@ -1,0 +1,206 @@
+#include "process_group.h"
+
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include "gloo_backend.h"
+#include "rendezvous.h"
+
+namespace torchdet::distributed {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using WorkPtr = c10::intrusive_ptr<c10d::Work>;
+using namespace std::chrono_literals;
+
+constexpr const char* kWordKey = "left";  // of the process that ended the group
+
+// `look` on a thread of its own, for as long as `patience`: a store whose server hangs never
+// answers.
+std::string within(std::chrono::milliseconds patience, std::function<std::string()> look) {
+  auto answer = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> coming = answer->get_future();
+  std::thread([answer, look = std::move(look)] {
+    try {
+      answer->set_value(look());
+    } catch (const std::exception&) {
+      answer->set_value("");  // the store is gone
+    }
+  }).detach();
+  return coming.wait_for(patience) == std::future_status::ready ? coming.get() : "";
+}
+
+// Without the place in LibTorch's source and its backtrace.
+std::string plain(const std::string& message) {
+  std::string text = message.substr(0, message.find('\n'));
+  const size_t place = text.find("] ");
+  if (text.starts_with("[") && place != std::string::npos) text.erase(0, place + 2);
+  return text;
+}
+
+}  // namespace
+
+struct ProcessGroup::Connections {
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::Backend> backend;  // null once the group is over
+  std::vector<WorkPtr> under_way;
+
+  bool idle() {
+    std::erase_if(under_way, [](const WorkPtr& work) { return work->isCompleted(); });
+    return under_way.empty();
+  }
+};
+
+std::shared_ptr<ProcessGroup> ProcessGroup::join(const Place& place, const Checkpoint& checkpoint) {
+  auto connections = std::make_unique<Connections>();
+  connections->store = meet(place, checkpoint);
+  try {
+    connections->backend = make_gloo_backend(connections->store, place.rank, place.size,
+                                             place.local_address, place.timeout);
+  } catch (const std::exception& error) {
+    throw GroupError("the processes found each other, but could not connect over " +
+                     place.local_address + ": " + plain(error.what()));
+  }
+  return std::shared_ptr<ProcessGroup>(new ProcessGroup(place, std::move(connections)));
+}
+
+ProcessGroup::ProcessGroup(const Place& place, std::unique_ptr<Connections> connections)
+    : rank_(place.rank), size_(place.size), connections_(std::move(connections)) {}
+
+ProcessGroup::~ProcessGroup() { drop("it was disposed"); }
+
+void ProcessGroup::drop(const std::string& reason) noexcept {
+  if (!connections_->backend) return;
+  over_ = reason;
+  // The backend's destructor waits for all that is under way, which may be until the timeout.
+  const auto deadline = Clock::now() + 1s;
+  while (!connections_->idle() && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  if (!connections_->idle()) {
+    std::thread([backend = connections_->backend] {}).detach();
+    connections_->under_way.clear();
+  }
+  connections_->backend.reset();
+}
+
+void ProcessGroup::abandon(const std::string& reason) noexcept {
+  if (!connections_->backend) return;
+  // Only the first one's word stands. Before the connections go: who sees them go asks for it.
+  within(1s, [store = connections_->store, reason] {
+    const std::vector<uint8_t> word(reason.begin(), reason.end());
+    store->compareSet(kWordKey, {}, word);
+    return std::string();
+  });
+  drop(reason);
+}
+
+std::string ProcessGroup::word_of_leaver() const {
+  return within(1s, [store = connections_->store] {
+    if (!store->check({kWordKey})) return std::string();
+    const std::vector<uint8_t> word = store->get(kWordKey);
+    return std::string(word.begin(), word.end());
+  });
+}
+
+void ProcessGroup::lose(const std::string& what) {
+  const std::string word = word_of_leaver();
+  const std::string reason =
+      word.empty() ? "a process of this run ended or cannot be reached (" + what + ")" : word;
+  abandon(word.empty() ? "rank " + std::to_string(rank_) +
+                             " lost its connection to another process (" + what + ")"
+                       : word);
+  throw PeerLostError(reason);
+}
+
+ProcessGroup::Connections& ProcessGroup::live() const {
+  if (!connections_->backend) throw PeerLostError("the process group is over: " + over_);
+  return *connections_;
+}
+
+std::function<void(const Checkpoint&)> ProcessGroup::start(
+    const std::function<WorkPtr(c10d::Backend&)>& begin) {
+  Connections& connections = live();
+  WorkPtr work;
+  try {
+    work = begin(*connections.backend);
+  } catch (const std::exception& error) {
+    lose(plain(error.what()));
+  }
+  connections.under_way.push_back(work);
+  return [this, work](const Checkpoint& checkpoint) {
+    live();
+    const auto began = Clock::now();
+    auto next_look = began + 5s;
+    while (!work->isCompleted()) {
+      try {
+        if (checkpoint) checkpoint();
+      } catch (...) {
+        abandon("rank " + std::to_string(rank_) + " was told to stop");
+        throw;
+      }
+      const auto now = Clock::now();
+      if (now > next_look) {
+        const std::string word = word_of_leaver();
+        if (!word.empty()) lose(word);
+        next_look = now + 5s;
+      }
+      // Most collectives take less than a millisecond, some minutes.
+      std::this_thread::sleep_for(std::clamp<Clock::duration>((now - began) / 10, 20us, 10ms));
+    }
+    connections_->idle();
+    try {
+      work->wait();
+    } catch (const std::exception& error) {
+      lose(plain(error.what()));
+    }
+  };
+}
+
+void ProcessGroup::broadcast(const at::Tensor& tensor, const Checkpoint& checkpoint) {
+  start([&](c10d::Backend& backend) {
+    std::vector<at::Tensor> tensors{tensor};
+    return backend.broadcast(tensors);
+  })(checkpoint);
+}
+
+std::function<void(const Checkpoint&)> ProcessGroup::start_sum(const at::Tensor& tensor) {
+  return start([&](c10d::Backend& backend) {
+    std::vector<at::Tensor> tensors{tensor};
+    return backend.allreduce(tensors);
+  });
+}
+
+std::vector<at::Tensor> ProcessGroup::gather(const at::Tensor& own, const Checkpoint& checkpoint) {
+  std::vector<std::vector<at::Tensor>> outputs(1);
+  for (int rank = 0; rank < size_; ++rank) outputs[0].push_back(at::empty_like(own));
+  start([&](c10d::Backend& backend) {
+    std::vector<at::Tensor> inputs{own};
+    return backend.allgather(outputs, inputs);
+  })(checkpoint);
+  return outputs[0];
+}
+
+std::vector<at::Tensor> ProcessGroup::gather_bytes(const at::Tensor& own,
+                                                   const Checkpoint& checkpoint) {
+  std::vector<int64_t> lengths;
+  for (const at::Tensor& length : gather(at::full({1}, own.numel(), at::kLong), checkpoint)) {
+    lengths.push_back(length.item<int64_t>());
+  }
+  // Collectives want tensors of one size.
+  at::Tensor padded =
+      at::zeros({std::max<int64_t>(1, *std::ranges::max_element(lengths))}, at::kByte);
+  padded.narrow(0, 0, own.numel()).copy_(own);
+  std::vector<at::Tensor> all = gather(padded, checkpoint);
+  for (int rank = 0; rank < size_; ++rank) all[rank] = all[rank].narrow(0, 0, lengths[rank]);
+  return all;
+}
+
+void ProcessGroup::barrier(const Checkpoint& checkpoint) {
+  start([](c10d::Backend& backend) { return backend.barrier(); })(checkpoint);
+}
+
+}  // namespace torchdet::distributed
