@@ -19,12 +19,12 @@ export type DetectorPlan =
       readonly categories?: readonly string[];
     };
 
-function isFile(path: string): boolean {
+export function isFile(path: string): boolean {
   return existsSync(path) && statSync(path).isFile();
 }
 
 /** Whether a text that names no existing file was meant as one. */
-function looksLikePath(text: string): boolean {
+export function looksLikePath(text: string): boolean {
   return /[\\/]|\.(pt|pth|torchscript|safetensors|bin|zip|onnx)$/i.test(text);
 }
 
@@ -95,7 +95,7 @@ export function planDetector(
     if (!isModelName(entry.model)) {
       throw new TorchdetError(
         'ERR_MODEL_UNKNOWN',
-        `${entry.name} are weights of ${entry.model}, which cannot be built here; an archive scripted by Python can be given as --model FILE.`,
+        `${entry.name} are weights of ${entry.model}, which is a backbone and detects nothing by itself: name a detector with --model.`,
       );
     }
     return { kind: 'model', model: entry.model, weights: entry.name, published: true, ...named };

@@ -1,8 +1,6 @@
 import { rejectUnknownOptions } from '../errors';
-import { checkBoolean, checkInteger } from './check';
-import { pair } from './conv';
-import type { Size2d } from './conv';
-import { torchDefaultBias, torchDefaultWeight } from './init';
+import { convolutionArguments, convolutionParameters } from './conv-arguments';
+import type { Size2d } from './conv-arguments';
 import { module } from './module';
 import { intListLiteral, tensorForward } from './source';
 import type { Initializer, ModuleSpec } from './spec';
@@ -37,25 +35,17 @@ export function convTranspose2d(
 ): ModuleSpec {
   const where = 'convTranspose2d';
   rejectUnknownOptions(where, options, OPTIONS);
-  checkInteger(where, 'inChannels', inChannels, 1);
-  checkInteger(where, 'outChannels', outChannels, 1);
-  const kernel = pair(where, 'kernelSize', kernelSize, 1);
-  const stride = pair(where, 'stride', options.stride ?? 1, 1);
-  const padding = pair(where, 'padding', options.padding ?? 0, 0);
-  const bias = checkBoolean(where, 'bias', options.bias ?? true);
-  // torch counts dimension 1 of the weight as the inputs, here too.
-  const fanIn = outChannels * kernel[0] * kernel[1];
+  const { kernel, stride, padding, bias } = convolutionArguments(
+    where,
+    inChannels,
+    outChannels,
+    kernelSize,
+    options,
+  );
   const geometry = [stride, padding].map(intListLiteral).join(', ');
+  const weight = [inChannels, outChannels, ...kernel];
   return module('ConvTranspose2d', {
-    parameters: {
-      weight: {
-        shape: [inChannels, outChannels, ...kernel],
-        init: options.weightInit ?? torchDefaultWeight,
-      },
-      ...(bias && {
-        bias: { shape: [outChannels], init: options.biasInit ?? torchDefaultBias(fanIn) },
-      }),
-    },
+    parameters: convolutionParameters(weight, outChannels, bias, options),
     source: tensorForward(
       `return torch.conv_transpose2d(x, self.weight, ${bias ? 'self.bias' : 'None'}, ${geometry})`,
     ),

@@ -1,9 +1,10 @@
 /** Deformable convolutions (https://arxiv.org/abs/1703.06211, modulated: https://arxiv.org/abs/1811.11168). */
 import { optionError, rejectUnknownOptions } from '../errors';
 import { checkBoolean, checkInteger } from './check';
-import { conv2d, pair } from './conv';
-import type { Size2d } from './conv';
-import { kaimingUniform, torchDefaultBias, torchDefaultWeight, zeros } from './init';
+import { conv2d } from './conv';
+import { convolutionArguments, convolutionParameters, pair } from './conv-arguments';
+import type { Size2d } from './conv-arguments';
+import { kaimingUniform, zeros } from './init';
 import { module } from './module';
 import { defineMethod, tensorForward } from './source';
 import type { Initializer, ModuleSpec } from './spec';
@@ -47,33 +48,20 @@ export function deformConv2d(
 ): ModuleSpec {
   const where = 'deformConv2d';
   rejectUnknownOptions(where, options, OPTIONS);
-  checkInteger(where, 'inChannels', inChannels, 1);
-  checkInteger(where, 'outChannels', outChannels, 1);
-  const kernel = pair(where, 'kernelSize', kernelSize, 1);
-  const stride = pair(where, 'stride', options.stride ?? 1, 1);
-  const padding = pair(where, 'padding', options.padding ?? 0, 0);
-  const dilation = pair(where, 'dilation', options.dilation ?? 1, 1);
-  const groups = checkInteger(where, 'groups', options.groups ?? 1, 1);
-  const bias = checkBoolean(where, 'bias', options.bias ?? true);
+  const { kernel, stride, padding, dilation, groups, bias } = convolutionArguments(
+    where,
+    inChannels,
+    outChannels,
+    kernelSize,
+    options,
+  );
   const modulated = checkBoolean(where, 'modulated', options.modulated ?? false);
-  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-    const expected = `a divisor of the channels, ${inChannels} in and ${outChannels} out`;
-    throw optionError(where, 'groups', groups, expected);
-  }
   const [kh, kw] = kernel;
-  const fanIn = (inChannels / groups) * kh * kw;
   const geometry = [...stride, ...padding, ...dilation].join(', ');
   const parameters = `x: Tensor, offset: Tensor${modulated ? ', mask: Tensor' : ''}`;
+  const weight = [outChannels, inChannels / groups, kh, kw];
   return module('DeformConv2d', {
-    parameters: {
-      weight: {
-        shape: [outChannels, inChannels / groups, kh, kw],
-        init: options.weightInit ?? torchDefaultWeight,
-      },
-      ...(bias && {
-        bias: { shape: [outChannels], init: options.biasInit ?? torchDefaultBias(fanIn) },
-      }),
-    },
+    parameters: convolutionParameters(weight, outChannels, bias, options),
     source: defineMethod('forward', parameters, 'Tensor', [
       // The operator takes a tensor in any case: without a bias zeros, without a mask one it does not read.
       ...(bias ? [] : [`bias = x.new_zeros([${outChannels}])`]),

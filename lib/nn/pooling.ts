@@ -1,7 +1,7 @@
 import { optionError, rejectUnknownOptions } from '../errors';
 import { checkBoolean, checkInteger, checkList } from './check';
-import { pair } from './conv';
-import type { Size2d } from './conv';
+import { pair } from './conv-arguments';
+import type { Size2d } from './conv-arguments';
 import { module } from './module';
 import { boolLiteral, intListLiteral, tensorForward } from './source';
 import type { ModuleSpec } from './spec';

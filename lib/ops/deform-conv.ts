@@ -1,6 +1,6 @@
 import { rejectUnknownOptions } from '../errors';
 import { checkOptions } from '../nn/check';
-import { pair, type Size2d } from '../nn/conv';
+import { pair, type Size2d } from '../nn/conv-arguments';
 import type { Tensor } from '../tensor';
 import { OperatorCall } from './call';
 

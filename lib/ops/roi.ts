@@ -9,7 +9,7 @@ import {
   checkOptions,
   checkPositive,
 } from '../nn/check';
-import { pair } from '../nn/conv';
+import { pair } from '../nn/conv-arguments';
 import { Tensor } from '../tensor';
 import { type Numbers, OperatorCall, type Operators } from './call';
 

@@ -70,7 +70,7 @@ describe('planDetector', () => {
     wrong({ model: resnet, weights: 'COCO_V7' }, /COCO_V1/);
     wrong({ weights: file }, /needs --model/);
     wrong({ model: file, weights: file }, /leave out --weights/);
-    wrong({ weights: 'MaskRCNN_ResNet50_FPN_Weights.COCO_V1' }, /maskrcnn_resnet50_fpn/);
+    wrong({ weights: 'VGG16_BN_Weights.IMAGENET1K_V1' }, /vgg16_bn, which is a backbone/);
     wrong({ model: resnet }, /gives 2 names, but .* know 90/, ['__background__', 'a', 'b']);
   });
 });

@@ -1,6 +1,6 @@
 // Every backbone and model compiles in LibTorch and gives what its description declares.
 import assert from 'node:assert/strict';
-import type { Binding, NativeModule, NativeTensor, RcnnConfig } from '../../binding';
+import type { Binding, DenseConfig, NativeModule, NativeTensor, RcnnConfig } from '../../binding';
 import { mobileNet, MOBILENET_NAMES, mobileNetFpn, resnetFpn } from '../../lib/backbones';
 import type { Backbone, ResnetName } from '../../lib/backbones';
 import { buildModel, MODEL_NAMES } from '../../lib/models';
@@ -36,6 +36,56 @@ describe('compiling models', () => {
 
   const image = (height: number, width: number): NativeTensor =>
     binding.Tensor.random('uniform', [1, 3, height, width], 2);
+
+  async function checkRcnn(module: NativeModule, config: RcnnConfig, numClasses: number) {
+    const [maps, objectness, deltas] = (await module.call('forward', [
+      image(64, 96),
+    ])) as unknown as [Maps, NativeTensor[], NativeTensor[]];
+    const { anchors, roiHeads } = config;
+    const sizes = Object.values(maps).map((map) => map.shape.slice(2));
+    assert.equal(sizes.length, anchors.sizes.length);
+    sizes.forEach((size, level) => {
+      const perCell =
+        (anchors.sizes[level]?.length ?? 0) * (anchors.aspectRatios[level]?.length ?? 0);
+      assert.deepEqual(objectness[level]?.shape, [1, perCell, ...size]);
+      assert.deepEqual(deltas[level]?.shape, [1, perCell * 4, ...size]);
+    });
+
+    const channels = maps['0']?.shape[1] ?? 0;
+    const pooled = binding.Tensor.random(
+      'normal',
+      [3, channels, ...roiHeads.boxRoiPool.outputSize],
+      3,
+    );
+    const [logits, boxes] = (await module.call('roi_heads.forward', [pooled])) as NativeTensor[];
+    assert.deepEqual(logits?.shape, [3, numClasses]);
+    assert.deepEqual(boxes?.shape, [3, numClasses * 4]);
+  }
+
+  /** Anchors of each place of a level: default boxes are two squares and two for each ratio; the original FCOS has points. */
+  function anchorsPerCell({ anchors, defaultBoxes }: DenseConfig, levels: number): number[] {
+    if (defaultBoxes) return defaultBoxes.aspectRatios.map((ratios) => 2 + 2 * ratios.length);
+    if (!anchors) return new Array<number>(levels).fill(1);
+    return anchors.sizes.map((sizes, i) => sizes.length * (anchors.aspectRatios[i]?.length ?? 0));
+  }
+
+  async function checkDense(module: NativeModule, config: DenseConfig, numClasses: number) {
+    const [maps, outputs] = (await module.call('forward', [image(320, 320)])) as unknown as [
+      Maps,
+      Maps,
+    ];
+    const levels = Object.values(maps);
+    const perCell = anchorsPerCell(config, levels.length);
+    const counts = levels.map(
+      ({ shape }, level) => (shape[2] ?? 0) * (shape[3] ?? 0) * (perCell[level] ?? 0),
+    );
+    const places = counts.reduce((sum, count) => sum + count, 0);
+    const classes = config.head === 'fcosOriginal' ? numClasses - 1 : numClasses;
+    const widths = { cls_logits: classes, bbox_regression: 4, bbox_ctrness: 1 };
+    for (const [name, output] of Object.entries(outputs)) {
+      assert.deepEqual(output.shape, [1, places, widths[name as keyof typeof widths]], name);
+    }
+  }
 
   for (const make of BACKBONES) {
     const { description } = make();
@@ -73,28 +123,8 @@ describe('compiling models', () => {
       }));
       assert.deepEqual(compiled, described);
 
-      const [maps, objectness, deltas] = (await module.call('forward', [
-        image(64, 96),
-      ])) as unknown as [Maps, NativeTensor[], NativeTensor[]];
-      const { anchors, roiHeads } = spec.config as RcnnConfig;
-      const sizes = Object.values(maps).map((map) => map.shape.slice(2));
-      assert.equal(sizes.length, anchors.sizes.length);
-      sizes.forEach((size, level) => {
-        const perCell =
-          (anchors.sizes[level]?.length ?? 0) * (anchors.aspectRatios[level]?.length ?? 0);
-        assert.deepEqual(objectness[level]?.shape, [1, perCell, ...size]);
-        assert.deepEqual(deltas[level]?.shape, [1, perCell * 4, ...size]);
-      });
-
-      const channels = maps['0']?.shape[1] ?? 0;
-      const pooled = binding.Tensor.random(
-        'normal',
-        [3, channels, ...roiHeads.boxRoiPool.outputSize],
-        3,
-      );
-      const [logits, boxes] = (await module.call('roi_heads.forward', [pooled])) as NativeTensor[];
-      assert.deepEqual(logits?.shape, [3, spec.numClasses]);
-      assert.deepEqual(boxes?.shape, [3, spec.numClasses * 4]);
+      if (spec.config.kind === 'dense') await checkDense(module, spec.config, spec.numClasses);
+      else await checkRcnn(module, spec.config, spec.numClasses);
       module.dispose();
     });
   }

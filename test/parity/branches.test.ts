@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { rle, Tensor } from '../../lib';
 import type { DetectionResult, Detector } from '../../lib';
 import { BRANCH_CASES } from './branch-cases';
-import { filledDetector, imagesOf } from './detectors';
-import { elements, readGolden, whole } from './golden';
+import { imagesOf } from './detectors';
+import { elements, whole } from './golden';
 import type { Golden } from './golden';
 import {
   batchShape,
@@ -17,6 +16,7 @@ import {
   noiseFeatures,
   sizeOf,
 } from './stages';
+import { goldenSuite } from './suite';
 
 const FIXTURES = join(__dirname, '..', 'fixtures', 'parity-branches');
 
@@ -25,39 +25,19 @@ const FIXTURES = join(__dirname, '..', 'fixtures', 'parity-branches');
  * inputs both sides make from seeds, then from images to pasted masks and keypoints in both modes of predict.
  */
 describe('parity of masks and keypoints', () => {
-  it('has a golden file for every case and a case for every file', () => {
-    const files = readdirSync(FIXTURES).map((name) => name.replace('.safetensors', ''));
-    assert.deepEqual(files.sort(), Object.keys(BRANCH_CASES).sort());
+  goldenSuite(FIXTURES, BRANCH_CASES, {
+    transform: checkTransform,
+    backbone: checkBackbone,
+    rpn: checkRpn,
+    'roi heads: boxes': checkRoiHeads,
+    'roi heads: masks or keypoints': checkStage,
+    'detections, exact': (detector, golden) => checkDetections(detector, golden, true),
+    'masks or keypoints, exact': (detector, golden) => checkPredicted(detector, golden, true),
+    'detections, folded and fused': (detector, golden) => checkDetections(detector, golden, false),
+    'masks or keypoints, folded and fused': (detector, golden) =>
+      checkPredicted(detector, golden, false),
+    'none where nothing is found': checkNone,
   });
-
-  for (const [name, describeCase] of Object.entries(BRANCH_CASES)) {
-    describe(name, () => {
-      let golden: Golden;
-      let detector: Detector;
-
-      before(async function () {
-        const path = join(FIXTURES, `${name}.safetensors`);
-        if (!existsSync(path)) this.skip();
-        golden = readGolden(path);
-        detector = await filledDetector(describeCase(), golden);
-      });
-      after(async () => {
-        // Nothing was made where the hook above failed.
-        await (detector as Detector | undefined)?.dispose();
-      });
-
-      it('transform', () => checkTransform(detector, golden));
-      it('backbone', () => checkBackbone(detector, golden));
-      it('rpn', () => checkRpn(detector, golden));
-      it('roi heads: boxes', () => checkRoiHeads(detector, golden));
-      it('roi heads: masks or keypoints', () => checkStage(detector, golden));
-      it('detections, exact', () => checkDetections(detector, golden, true));
-      it('masks or keypoints, exact', () => checkPredicted(detector, golden, true));
-      it('detections, folded and fused', () => checkDetections(detector, golden, false));
-      it('masks or keypoints, folded and fused', () => checkPredicted(detector, golden, false));
-      it('none where nothing is found', () => checkNone(detector, golden));
-    });
-  }
 });
 
 interface Found {

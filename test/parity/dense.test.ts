@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Detector } from '../../lib';
 import * as fcos from './cases/fcos';
 import * as fcosOriginal from './cases/fcos-original';
 import * as retinanet from './cases/retinanet';
 import * as ssd from './cases/ssd';
 import type { Cases } from './cases/dense-shared';
 import { checkHead } from './dense-stages';
-import { filledDetector } from './detectors';
-import { readGolden } from './golden';
-import type { Golden } from './golden';
 import { checkBackbone, checkDetections, checkTransform } from './stages';
+import { goldenSuite } from './suite';
 
 const FIXTURES = join(__dirname, '..', 'fixtures', 'parity-dense');
 
@@ -34,36 +31,14 @@ describe('parity of one-stage detectors', () => {
 
   for (const [family, cases] of Object.entries(FAMILIES)) {
     describe(family, () => {
-      it('has a golden file for every case and a case for every file', () => {
-        const files = readdirSync(join(FIXTURES, family)).map((file) =>
-          file.replace('.safetensors', ''),
-        );
-        assert.deepEqual(files.sort(), Object.keys(cases).sort());
+      goldenSuite(join(FIXTURES, family), cases, {
+        transform: checkTransform,
+        backbone: checkBackbone,
+        head: checkHead,
+        'detections, exact': (detector, golden) => checkDetections(detector, golden, true),
+        'detections, folded and fused': (detector, golden) =>
+          checkDetections(detector, golden, false),
       });
-
-      for (const [name, describeCase] of Object.entries(cases)) {
-        describe(name, () => {
-          let golden: Golden;
-          let detector: Detector;
-
-          before(async function () {
-            const path = join(FIXTURES, family, `${name}.safetensors`);
-            if (!existsSync(path)) this.skip();
-            golden = readGolden(path);
-            detector = await filledDetector(describeCase(), golden);
-          });
-          after(async () => {
-            // Nothing was made where the hook above failed.
-            await (detector as Detector | undefined)?.dispose();
-          });
-
-          it('transform', () => checkTransform(detector, golden));
-          it('backbone', () => checkBackbone(detector, golden));
-          it('head', () => checkHead(detector, golden));
-          it('detections, exact', () => checkDetections(detector, golden, true));
-          it('detections, folded and fused', () => checkDetections(detector, golden, false));
-        });
-      }
     });
   }
 });

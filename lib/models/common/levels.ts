@@ -3,7 +3,7 @@ import type { AnchorConfig, RoiPoolConfig } from '../../../binding';
 import type { Backbone } from '../../backbones/backbone';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../../errors';
 import { checkChoice, checkInteger, checkList, checkPositive, checkString } from '../../nn/check';
-import { pair } from '../../nn/conv';
+import { pair } from '../../nn/conv-arguments';
 
 /** Anchors of a head, per feature level. */
 export interface AnchorOptions {
