@@ -40,7 +40,7 @@ export class Progress {
         barIncompleteChar: '░',
         gracefulExit: false,
       });
-      this.bar.start(this.total, 0);
+      this.bar.start(this.total, done);
     }
     this.bar.update(this.done);
   }

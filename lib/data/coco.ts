@@ -92,6 +92,12 @@ class CocoReader {
       this.#report('annotation', piece, 'a category has no id and name; it is left out');
       return;
     }
+    const known = this.categories.find((category) => category.id === id);
+    if (known) {
+      const message = `the category id ${id} of ${name} is that of ${known.name} already; ${name} is left out`;
+      this.#report('annotation', piece, message);
+      return;
+    }
     this.categories.push({
       id,
       name,
@@ -277,8 +283,9 @@ export async function readCoco(
   });
   if (reader.images.length === 0 || reader.categories.length === 0) {
     const missing = reader.images.length === 0 ? 'images' : 'categories';
+    const there = [...reader.seen].join(', ');
     throw datasetError(
-      `${file}: no annotation file of COCO's kind: it has no "${missing}". It has ${[...reader.seen].join(', ') || 'nothing'}.`,
+      `${file}: no annotation file of COCO's kind: it lists no "${missing}"${there && `, but has ${there}`}.`,
     );
   }
   const splits = [...new Set(reader.images.flatMap(({ split }) => split ?? []))].sort();

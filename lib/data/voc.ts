@@ -105,13 +105,19 @@ async function findImages(files: VocFiles, imageDir: string | undefined) {
     byStem.get(stemOf(file));
 }
 
-type Parsed = { readonly annotation: VocAnnotation } | { readonly error: string };
+type Parsed =
+  | { readonly annotation: VocAnnotation }
+  | { readonly error: string; readonly line?: number | undefined };
 
 async function parseFile(file: string): Promise<Parsed> {
   try {
     return { annotation: parseVoc((await readFile(file, 'utf8')).replace(/^\uFEFF/, '')) };
   } catch (error) {
-    return { error: messageOf(error) };
+    // The parser's messages begin with line and column.
+    const [, line, reason] = /^(\d+):\d+: (.*)$/.exec(messageOf(error)) ?? [];
+    return reason === undefined
+      ? { error: messageOf(error) }
+      : { error: reason, line: Number(line) };
   }
 }
 
@@ -194,8 +200,9 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
   for (const file of chosen) {
     const result = parsed.get(file);
     if (!result || 'error' in result) {
-      const message = `it is no annotation file that can be read (${result?.error ?? ''}); it is left out`;
-      problems.report({ kind: 'annotation', file, message });
+      const message = `it is no annotation file that can be read (${result?.error ?? 'not read'}); it is left out`;
+      const place = result?.line === undefined ? { file } : { file, line: result.line };
+      problems.report({ kind: 'annotation', ...place, message });
       continue;
     }
     const { annotation } = result;

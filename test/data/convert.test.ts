@@ -1,0 +1,193 @@
+// From one format to another and back.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as rle from '../../lib/detection/rle';
+import { convertDataset, datasetSplits, openDataset } from '../../lib/data';
+import type { ConvertOptions, Dataset, TargetFormat } from '../../lib/data';
+import {
+  cocoFile,
+  cocoFiles,
+  entriesOf,
+  makeFiles,
+  objectsOf,
+  removeFiles,
+  vocFiles,
+  yoloFiles,
+} from './made-files';
+
+/** Everything that all formats hold: by the last part of the image's name. */
+function contents(dataset: Dataset): Record<string, readonly unknown[]> {
+  return Object.fromEntries<readonly unknown[]>(
+    entriesOf(dataset).map((entry) => [
+      entry.name.split('/').at(-1) ?? '',
+      [entry.width, entry.height, ...objectsOf(dataset, entry)],
+    ]),
+  );
+}
+
+async function converted(root: string, to: TargetFormat, options: object = {}) {
+  const out = join(await makeFiles(), 'out');
+  const result = await convertDataset(root, { to, out, ...options });
+  return { out, result };
+}
+
+describe('convertDataset', () => {
+  after(removeFiles);
+
+  const targets = ['coco', 'voc', 'yolo'] as const;
+  const sources = { voc: vocFiles, yolo: yoloFiles };
+  for (const [from, files] of Object.entries(sources)) {
+    for (const to of targets) {
+      it(`${from} to ${to} and back keeps boxes, classes and splits`, async () => {
+        const root = await makeFiles(files);
+        const { out, result } = await converted(root, to);
+        assert.deepEqual(result.splits, ['train', 'val']);
+        assert.deepEqual(result.lost, []);
+        assert.deepEqual(await datasetSplits(out), ['train', 'val']);
+        const back = await converted(out, from as TargetFormat);
+        for (const split of ['train', 'val']) {
+          const source = await openDataset(root, { split });
+          for (const folder of [out, back.out]) {
+            const copy = await openDataset(folder, { split });
+            assert.deepEqual(copy.names, source.names);
+            assert.deepEqual(contents(copy), contents(source));
+            assert.deepEqual(copy.problems, []);
+          }
+        }
+        const format = (await openDataset(out, { split: 'train' })).format;
+        assert.equal(format, to);
+      });
+    }
+  }
+
+  it('COCO to COCO keeps everything', async () => {
+    const root = await makeFiles(cocoFiles);
+    const { out, result } = await converted(root, 'coco');
+    assert.deepEqual([result.images, result.objects, result.splits, result.lost], [3, 3, [], []]);
+    const file = JSON.parse(
+      readFileSync(join(out, 'annotations/instances.json'), 'utf8'),
+    ) as typeof cocoFile;
+    assert.deepEqual(file.categories, [cocoFile.categories[1], cocoFile.categories[0]]);
+    assert.deepEqual(file.images, [
+      { ...cocoFile.images[0], labelled_classes: [90, 18] },
+      // An id that is no number becomes one, and folders are left out of names.
+      { id: 2, file_name: 'b.png', width: 40, height: 50 },
+      cocoFile.images[2],
+    ]);
+    const [first] = file.annotations.filter(({ id }) => id === 100);
+    assert.deepEqual(first, cocoFile.annotations[0]);
+    assert.equal(file.annotations.find(({ id }) => id === 102)?.iscrowd, 1);
+    const [source, copy] = [await openDataset(root), await openDataset(out)];
+    assert.deepEqual(contents(copy), contents(source));
+    const [polygons, runs] = (await copy.entry(0).segmentations?.()) ?? [];
+    assert.deepEqual(polygons, [[2, 2, 12, 2, 12, 10, 2, 10]]);
+    assert.ok(runs && 'size' in runs);
+    assert.deepEqual(rle.uncompress(runs), { size: [20, 30], counts: [25, 4, 571] });
+  });
+
+  it('says what the target cannot hold', async () => {
+    const root = await makeFiles(cocoFiles);
+    const voc = await converted(root, 'voc');
+    assert.deepEqual([...voc.result.lost].sort(), [
+      '1 crowds: written as difficult objects',
+      "1 images' lists of the classes marked in them: VOC has no place for them",
+      '1 set of class ids: VOC knows classes by name',
+      '2 masks: VOC files hold boxes',
+    ]);
+    const yolo = await converted(root, 'yolo');
+    assert.deepEqual([...yolo.result.lost].sort(), [
+      '1 crowds: left out, YOLO has none',
+      "1 images' lists of the classes marked in them: YOLO has no place for them",
+      '1 set of class ids: YOLO counts classes from 0',
+    ]);
+    const copy = await openDataset(yolo.out);
+    const [outline] = (await copy.entry(0).segmentations?.()) ?? [];
+    assert.ok(Array.isArray(outline));
+    const rounded = (outline as number[][]).map((points) => points.map((x) => Math.round(x)));
+    assert.deepEqual(rounded, [[2, 2, 12, 2, 12, 10, 2, 10]]);
+  });
+
+  it('counts what is left out', async () => {
+    const annotations = [
+      ...cocoFile.annotations,
+      { id: 1, image_id: 7, category_id: 18, bbox: [3, 3, 0, 5] },
+    ];
+    const root = await makeFiles({ ...cocoFiles, 'instances.json': { ...cocoFile, annotations } });
+    const { out, result } = await converted(root, 'yolo');
+    assert.deepEqual(
+      result.problems.map(({ kind }) => kind),
+      ['box-area'],
+    );
+    assert.equal((await openDataset(out)).problems.length, 0);
+    await assert.rejects(converted(root, 'yolo', { onProblem: 'throw' }), { code: 'ERR_DATASET' });
+    const split = { ...vocFiles, 'ImageSets/Main/trainval.txt': '', 'ImageSets/Main/val.txt': '' };
+    const unlisted = await converted(await makeFiles(split), 'coco');
+    assert.deepEqual(unlisted.result.lost, ['1 images that no split lists: left out']);
+  });
+
+  it('copies, links or leaves the images, and gives each a name of its own', async () => {
+    const images = cocoFile.images.map((image, k) =>
+      k === 2 ? { ...image, file_name: 'other/A.png' } : image,
+    );
+    const root = await makeFiles({
+      ...cocoFiles,
+      'instances.json': { ...cocoFile, images },
+      'images/other/A.png': [16, 16],
+    });
+    const copy = await converted(root, 'yolo', { classes: ['dog'] });
+    const a = join(copy.out, 'images/train/a.png');
+    assert.deepEqual(readFileSync(a), readFileSync(join(root, 'images/a.png')));
+    assert.ok(existsSync(join(copy.out, 'images/train/other_A.png')));
+    assert.equal(readFileSync(join(copy.out, 'labels/train/a.txt'), 'utf8'), '');
+    const linked = await converted(root, 'voc', { images: 'link' });
+    const inode = (file: string) => statSync(file).ino;
+    assert.equal(inode(join(linked.out, 'JPEGImages/a.png')), inode(join(root, 'images/a.png')));
+    const bare = await converted(root, 'voc', { images: 'none' });
+    assert.ok(existsSync(join(bare.out, 'Annotations/a.xml')));
+    assert.ok(!existsSync(join(bare.out, 'JPEGImages')));
+  });
+
+  it('keypoints go to YOLO and back', async () => {
+    const keypoints = [5, 5, 2, 6, 7, 1];
+    const root = await makeFiles({
+      'k.json': {
+        images: [cocoFile.images[0]],
+        annotations: [{ id: 1, image_id: 7, category_id: 1, bbox: [0, 0, 9, 9], keypoints }],
+        categories: [{ id: 1, name: 'person' }],
+      },
+      'a.png': [30, 20],
+    });
+    const { out } = await converted(root, 'yolo');
+    const copy = await openDataset(out);
+    const [...points] = copy.entry(0).keypoints ?? [];
+    assert.deepEqual(points, keypoints);
+  });
+
+  const refused: [string, object, string, RegExp][] = [
+    ['an unknown format', { to: 'kitti' }, 'ERR_OPTION_VALUE', /"to".*coco, voc, yolo/],
+    ['an unknown way with images', { images: 'move' }, 'ERR_OPTION_VALUE', /"images".*"move"/],
+    ['no folder', { out: '' }, 'ERR_OPTION_VALUE', /"out"/],
+    ['an unknown option', { output: 'x' }, 'ERR_OPTION_UNKNOWN', /"output"/],
+  ];
+  for (const [name, options, code, message] of refused) {
+    it(`refuses ${name}`, async () => {
+      const root = await makeFiles(yoloFiles);
+      const all = { to: 'coco', out: join(root, 'out'), ...options } as ConvertOptions;
+      await assert.rejects(convertDataset(root, all), { code, message });
+    });
+  }
+
+  it('writes to no folder that holds something', async () => {
+    const root = await makeFiles(yoloFiles);
+    await assert.rejects(convertDataset(root, { to: 'coco', out: root }), {
+      code: 'ERR_FILE',
+      message: /is not empty: name a new folder/,
+    });
+    const file = join(root, 'data.yaml');
+    await assert.rejects(convertDataset(root, { to: 'coco', out: file }), {
+      code: 'ERR_FILE',
+      message: /is no folder/,
+    });
+  });
+});
