@@ -26,6 +26,7 @@ import {
   PREDICT_OPTIONS,
   type PredictOptions,
 } from './detector-options';
+import type { CollectiveOptions, ProcessGroup } from './distributed';
 import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
@@ -277,6 +278,19 @@ export class Detector implements AsyncDisposable {
     const caller = new Error();
     const create = () => Ema.create(this.#binding, this.#module, options);
     return onCallersStack(this.#calls.run(create), caller);
+  }
+
+  /**
+   * Parameters and buffers become those of rank 0 in all processes of the group: before the first step, and before evaluating where
+   * norms measure means and variances, which differ.
+   *
+   * @throws TorchdetError ERR_PROCESS_GROUP where the processes have different models, ERR_PEER_LOST, ERR_INVALID_ARGUMENT where the
+   *   group was joined for another device, ERR_DISPOSED
+   */
+  async synchronize(group: ProcessGroup, options: CollectiveOptions = {}): Promise<void> {
+    const caller = new Error();
+    const copy = () => group.synchronize(this.#module, options);
+    await onCallersStack(this.#calls.run(copy), caller);
   }
 
   /**

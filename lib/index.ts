@@ -23,5 +23,6 @@ export * as nn from './nn';
 export * as ops from './ops';
 export * from './evaluation';
 export * from './training';
+export * from './distributed';
 export * as schedules from './training/schedule';
 export * from './data';

@@ -1,5 +1,6 @@
 import type { Binding, CancelToken, NativeDetector, StepResult } from '../../binding';
 import { abortable, type PendingCalls } from '../detection/calls';
+import { checkGroup, type ProcessGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { prepareImage } from '../images/input';
 import { Optimizer } from './optimizer';
@@ -29,6 +30,11 @@ export interface TrainStepOptions extends LossOptions {
   readonly lossScale?: number;
   /** Mixed precision: `bfloat16` (CUDA, and CPUs that have it), `float16` (CUDA, with loss scaling). Default `off`. */
   readonly amp?: 'off' | 'bfloat16' | 'float16';
+  /**
+   * The processes that train along, each with its part of the batch: the step is made of the mean of their gradients, so that all
+   * keep the same weights. All make the same steps, with the same `accumulate`. A step that fails ends the group.
+   */
+  readonly group?: ProcessGroup | undefined;
 }
 
 /** What a training step found and did. */
@@ -52,6 +58,7 @@ const STEP_OPTIONS = [
   'accumulate',
   'lossScale',
   'amp',
+  'group',
 ] as const;
 const PRECISIONS = ['off', 'bfloat16', 'float16'] as const;
 
@@ -139,6 +146,7 @@ export class DetectorTraining {
     if (!PRECISIONS.includes(amp)) {
       throw optionError('trainStep', 'amp', amp, `one of ${PRECISIONS.join(', ')}`);
     }
+    const group = checkGroup('trainStep', options.group);
     const step = {
       seed: checkSeed('trainStep', options.seed),
       clipNorm: checkPositive('clipNorm', options.clipNorm),
@@ -146,11 +154,24 @@ export class DetectorTraining {
       lossScale: checkPositive('lossScale', lossScale) ?? 1,
       accumulate,
       amp,
-      group: null,
+      group: group?.native ?? null,
     };
-    return this.#run<StepResult>(batch, options, (images, targets, token) =>
-      this.#native.trainStep(images, targets, optimizer.native, step, token),
-    );
+    try {
+      return await this.#run<StepResult>(batch, options, (images, targets, token) =>
+        this.#native.trainStep(images, targets, optimizer.native, step, token),
+      );
+    } catch (error) {
+      if (group) await this.#leaveAfter(error, group, options.signal);
+      throw error;
+    }
+  }
+
+  /** The others must not wait for a step that this process does not make. */
+  async #leaveAfter(error: unknown, group: ProcessGroup, signal: AbortSignal | undefined) {
+    const told = group.abandon(error instanceof Error ? error.message : String(error));
+    // What was aborted may still run for a while.
+    if (signal?.aborted) told.catch(() => undefined);
+    else await told.catch(() => undefined);
   }
 
   async #run<Result>(

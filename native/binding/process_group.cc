@@ -96,7 +96,16 @@ const ProcessGroupObject::State& ProcessGroupObject::live() const {
   return state_;
 }
 
-void ProcessGroupObject::dispose(const Napi::CallbackInfo&) { state_.group.reset(); }
+void ProcessGroupObject::dispose(const Napi::CallbackInfo& info) {
+  if (!state_.group) return;
+  run_on_device(
+      Environment::of(info.Env()), state_.device,
+      [group = std::move(state_.group)](const Checkpoint&) {
+        group->close("it was disposed");
+        return Done{};
+      },
+      done_to_js);
+}
 
 Napi::Value ProcessGroupObject::join(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

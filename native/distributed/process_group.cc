@@ -72,9 +72,9 @@ std::shared_ptr<ProcessGroup> ProcessGroup::join(const Place& place, const Check
 ProcessGroup::ProcessGroup(const Place& place, std::unique_ptr<Connections> connections)
     : rank_(place.rank), size_(place.size), connections_(std::move(connections)) {}
 
-ProcessGroup::~ProcessGroup() { drop("it was disposed"); }
+ProcessGroup::~ProcessGroup() { close("it was disposed"); }
 
-void ProcessGroup::drop(const std::string& reason) noexcept {
+void ProcessGroup::close(const std::string& reason) noexcept {
   if (!connections_->backend) return;
   over_ = reason;
   // The backend's destructor waits for all that is under way, which may be until the timeout.
@@ -95,7 +95,7 @@ void ProcessGroup::abandon(const std::string& reason) noexcept {
     store->compareSet(kWordKey, {}, word);
     return std::string();
   });
-  drop(reason);
+  close(reason);
 }
 
 std::string ProcessGroup::word_of_leaver() const {
@@ -113,7 +113,8 @@ void ProcessGroup::lose(const std::string& what) {
   abandon(word.empty() ? "rank " + std::to_string(rank_) +
                              " lost its connection to another process (" + what + ")"
                        : word);
-  throw PeerLostError(reason);
+  throw PeerLostError("rank " + std::to_string(rank_) + " of " + std::to_string(size_) +
+                      " cannot go on: " + reason);
 }
 
 ProcessGroup::Connections& ProcessGroup::live() const {

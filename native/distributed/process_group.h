@@ -74,6 +74,8 @@ class ProcessGroup {
 
   // Ends the group: others get a PeerLostError with the reason. Nothing where it is over already.
   void abandon(const std::string& reason) noexcept;
+  // Takes the connections down without a word.
+  void close(const std::string& reason) noexcept;
 
  private:
   struct Connections;
@@ -85,7 +87,6 @@ class ProcessGroup {
       const std::function<c10::intrusive_ptr<c10d::Work>(c10d::Backend&)>& begin);
   [[noreturn]] void lose(const std::string& what);
   std::string word_of_leaver() const;
-  void drop(const std::string& reason) noexcept;
 
   const int rank_;
   const int size_;

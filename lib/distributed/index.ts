@@ -1,0 +1,2 @@
+/** Training in several processes. */
+export { type CollectiveOptions, type JoinOptions, ProcessGroup } from './process-group';
