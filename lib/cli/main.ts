@@ -5,8 +5,10 @@ import { TorchdetError, type ErrorCode } from '../errors';
 import { dataCommands } from './data';
 import { detectCommand } from './detect';
 import { doctorCommand } from './doctor';
+import { evalCommand } from './eval';
 import { installLibtorchCommand } from './install-libtorch';
 import { modelsCommand } from './models';
+import { trainCommand } from './train';
 import { UsageError } from './usage-error';
 
 const usageCodes: readonly ErrorCode[] = [
@@ -21,6 +23,8 @@ Examples:
   torchdet detect photo.jpg --out drawn/    find people in a photo, and draw them
   torchdet detect photos/ --json            results for another program
   torchdet data check photos/               whether a data set is fit to train on
+  torchdet train --data photos/ --out run/  train a detector on it
+  torchdet eval --data photos/ --model run/best.pt
   torchdet models                           what else there is to detect with
   torchdet doctor                           what is installed, and what is not right
 
@@ -42,6 +46,8 @@ function createProgram(finish: (code: number) => void): Command {
   const commands = [
     detectCommand(finish),
     dataCommands(finish),
+    trainCommand(finish),
+    evalCommand(finish),
     modelsCommand(),
     doctorCommand(),
     installLibtorchCommand(),

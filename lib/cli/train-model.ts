@@ -1,0 +1,182 @@
+/** The detector that a training run starts from. */
+import { readFileSync } from 'node:fs';
+import {
+  type Backbone,
+  mobileNetFpn,
+  MOBILENET_NAMES,
+  resnetFpn,
+  RESNET_NAMES,
+  vggFpn,
+  VGG_NAMES,
+} from '../backbones';
+import { describeByName } from '../detection/opening';
+import { Detector } from '../detector';
+import { nearestName } from '../errors';
+import {
+  detectorFromDescription,
+  fasterRcnn,
+  fcos,
+  keypointRcnn,
+  maskRcnn,
+  retinaNet,
+} from '../models';
+import type { DetectorDescription, DetectorSpec } from '../models/detector-spec';
+import { smallDetector } from '../models/person';
+import { isModelName } from '../models/registry';
+import { DEFAULT_WEIGHTS } from '../runtime/addons';
+import { isFile, looksLikePath } from './detector-plan';
+import type { TrainOptions } from './train-options';
+import { UsageError } from './usage-error';
+
+/** Which detector to make, and what to put into it. */
+export interface ModelPlan {
+  readonly spec: DetectorSpec;
+  readonly weights?: string;
+  readonly backboneWeights?: string;
+}
+
+const FAMILIES: Readonly<Record<string, (options: never) => DetectorSpec>> = {
+  fasterRcnn,
+  maskRcnn,
+  keypointRcnn,
+  retinaNet,
+  fcos,
+};
+
+/** faster-rcnn, faster_rcnn and fasterRcnn are the same. */
+const plain = (name: string) => name.replace(/[-_]/g, '').toLowerCase();
+
+function familyOf(name: string) {
+  const found = Object.keys(FAMILIES).find((family) => plain(family) === plain(name));
+  if (found !== undefined) return FAMILIES[found];
+  const hint = isModelName(name) ? ` "${name}" has its backbone: leave out --backbone.` : '';
+  throw new UsageError(
+    `--model ${name} with --backbone must be one of ${Object.keys(FAMILIES).join(', ')}.${hint}`,
+  );
+}
+
+/** Options of a model that have a flag of their own. */
+function sizes({ minSize, maxSize }: TrainOptions): Record<string, unknown> {
+  return {
+    ...(minSize !== undefined && { minSize }),
+    ...(maxSize !== undefined && { maxSize }),
+  };
+}
+
+/**
+ * A backbone with a pyramid. Without weights its norms measure and all of it trains. MobileNets get levels of stride 8, 16 and 32 and
+ * narrower maps: torchvision's default, two maps of stride 32, misses small objects.
+ */
+function backboneOf(options: TrainOptions): Backbone {
+  const { backbone: name = '', trainableLayers, backboneOptions = {} } = options;
+  const pretrained = options.weights !== undefined || options.backboneWeights !== undefined;
+  const common = pretrained ? {} : { norm: 'batch' as const };
+  const layers = trainableLayers === undefined ? {} : { trainableLayers };
+  const mobile = MOBILENET_NAMES.find((known) => known === name);
+  if (mobile) {
+    const levels = {
+      returnedLayers: [2, 3, 5],
+      outChannels: 128,
+      trainableLayers: pretrained ? 4 : 6,
+    };
+    return mobileNetFpn(mobile, { ...levels, ...common, ...layers, ...backboneOptions });
+  }
+  const resnet = RESNET_NAMES.find((known) => known === name);
+  if (resnet) {
+    const all = pretrained ? {} : { trainableLayers: 5 };
+    return resnetFpn(resnet, { ...all, ...common, ...layers, ...backboneOptions });
+  }
+  const vgg = VGG_NAMES.find((known) => known === name);
+  if (vgg) return vggFpn(vgg, { ...common, ...layers, ...backboneOptions });
+  const known = [...MOBILENET_NAMES, ...RESNET_NAMES, ...VGG_NAMES];
+  const nearest = nearestName(name, known);
+  const hint = nearest === undefined ? `Known: ${known.join(', ')}.` : `Did you mean "${nearest}"?`;
+  throw new UsageError(`--backbone ${name}: no backbone is called so. ${hint}`);
+}
+
+/** Two sizes of anchors per level, from 4 times its stride on. */
+function anchorsFor({ strides }: Backbone) {
+  const sizesPerLevel = strides.map((stride) => [4 * stride, Math.round(4 * Math.SQRT2 * stride)]);
+  return { sizes: sizesPerLevel, aspectRatios: [0.5, 1, 2] };
+}
+
+/** A description, as config.json and archives have it, with the data set's classes. */
+function describedInFile(path: string, options: TrainOptions, classes: ClassFacts): DetectorSpec {
+  let description: Partial<DetectorDescription>;
+  try {
+    description = JSON.parse(readFileSync(path, 'utf8')) as typeof description;
+  } catch (error) {
+    throw new UsageError(`--model ${path}: ${(error as Error).message}`);
+  }
+  const { builder, backbone } = description;
+  if (typeof builder !== 'string' || typeof backbone !== 'object') {
+    throw new UsageError(
+      `--model ${path}: it must hold { "builder", "options", "backbone" }, as the "description" in a run's config.json.`,
+    );
+  }
+  const given = { ...description.options, ...sizes(options), ...options.modelOptions, ...classes };
+  return detectorFromDescription({ builder, backbone, options: given });
+}
+
+interface ClassFacts {
+  readonly numClasses: number;
+}
+
+/** Whether `--model` is an archive, which is trained further as it is. */
+export function isArchive(model: string | undefined): model is string {
+  if (model === undefined || isModelName(model) || model.endsWith('.json')) return false;
+  if (isFile(model)) return true;
+  if (looksLikePath(model)) throw new UsageError(`--model ${model}: no such file.`);
+  return false;
+}
+
+/**
+ * Describes the detector that the options ask for, with heads for a data set's classes.
+ *
+ * @param numClasses with the background
+ * @throws UsageError; TorchdetError ERR_MODEL_UNKNOWN, ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
+ */
+export function planModel(options: TrainOptions, numClasses: number): ModelPlan {
+  const { model, backbone, weights, backboneWeights, trainableLayers } = options;
+  const given = {
+    ...(weights !== undefined && { weights }),
+    ...(backboneWeights !== undefined && { backboneWeights }),
+  };
+  const settings = { ...sizes(options), ...options.modelOptions };
+  if (backbone !== undefined) {
+    const body = backboneOf(options);
+    const family = familyOf(model ?? 'fasterRcnn');
+    const isRcnn = plain(model ?? 'fasterRcnn').endsWith('rcnn');
+    const anchors = isRcnn ? { rpnAnchorGenerator: anchorsFor(body) } : {};
+    const spec = family?.({ ...anchors, ...settings, numClasses, backbone: body } as never);
+    if (!spec) throw new Error('a family was found');
+    return { spec, ...given };
+  }
+  if (model?.endsWith('.json')) {
+    if (!isFile(model)) throw new UsageError(`--model ${model}: no such file.`);
+    return { spec: describedInFile(model, options, { numClasses }), ...given };
+  }
+  if (model === undefined || model === 'person') {
+    const spec = smallDetector({ ...settings, numClasses });
+    const start = Object.keys(given).length === 0 ? { weights: DEFAULT_WEIGHTS } : given;
+    return { spec: { ...spec, name: 'small' }, ...start };
+  }
+  const layers = trainableLayers === undefined ? {} : { trainableBackboneLayers: trainableLayers };
+  return { spec: describeByName(model, given, { ...layers, ...settings, numClasses }), ...given };
+}
+
+/** Makes it. */
+export function createModel(
+  plan: ModelPlan,
+  options: {
+    readonly categories: readonly string[];
+    readonly device: string;
+    readonly seed: number;
+    readonly signal?: AbortSignal;
+    readonly onProgress: (received: number, total: number | undefined) => void;
+    readonly onMessage: (message: string) => void;
+  },
+): Promise<Detector> {
+  const { spec, ...weights } = plan;
+  return Detector.create(spec, { ...options, ...weights });
+}
