@@ -12,6 +12,7 @@ import { defaultRate } from '../training/recipe';
 import { RUN_FILES, readIfThere } from '../training/run-folder';
 import { Trainer, type TrainingStep } from '../training/trainer';
 import type { MessageStream } from './progress';
+import { plural } from './run-data';
 import { openTrainingImages, type TrainingImages } from './train-data';
 import { createModel, isArchive, planModel } from './train-model';
 import { PATH_OPTIONS, type TrainOptions } from './train-options';
@@ -236,12 +237,16 @@ async function goThrough(
   { stderr, signal }: TrainContext,
 ): Promise<void> {
   const { epochs, stepsPerEpoch } = trainer.length;
-  const validation = val
-    ? `, ${'indices' in val ? val.indices.length : val.length} for validation`
-    : '';
-  stderr.write(
-    `${trainer.detector.name} on ${trainer.detector.device}: ${indices?.length ?? data.length} images${validation}, ${data.names.length - 1} classes, ${epochs} epochs of ${stepsPerEpoch} steps${trainer.step > 0 ? `, going on after step ${trainer.step}` : ''}\n`,
-  );
+  const validation = val && ('indices' in val ? val.indices.length : val.length);
+  const parts = [
+    plural(indices?.length ?? data.length, 'image'),
+    ...(validation ? [`${validation} for validation`] : []),
+    plural(data.names.length - 1, 'class', 'classes'),
+    `${plural(epochs, 'epoch')} of ${plural(stepsPerEpoch, 'step')}`,
+    ...(trainer.step > 0 ? [`going on after step ${trainer.step}`] : []),
+  ];
+  const { name, device } = trainer.detector;
+  stderr.write(`${name} on ${device}: ${parts.join(', ')}\n`);
   const progress = new TrainProgress(stderr, { epochs, stepsPerEpoch });
   let last: TrainingStep | undefined;
   try {
