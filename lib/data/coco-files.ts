@@ -1,6 +1,6 @@
 /** The files of a data set of COCO's kind: which annotations there are, and where the images lie. */
 import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Category } from './dataset';
 import { scanJson, type JsonPiece } from './json-scanner';
 import {
@@ -10,6 +10,7 @@ import {
   imageSizeOr,
   mapLimited,
   splitName,
+  splitOfName,
   type ImageRecord,
   type ReadContext,
 } from './reader';
@@ -42,6 +43,18 @@ export function parseElement(bytes: Buffer): unknown {
   }
 }
 
+/** Folders of the annotation file's split first, those of other splits last: their images may have the same names. */
+function bySplit(folders: readonly string[], start: string, file: string): string[] {
+  const own = splitOfName(basename(file)) ?? splitOfName(basename(dirname(file)));
+  if (own === undefined) return [...folders];
+  const rank = (folder: string): number => {
+    const split = splitOfName(relative(start, folder));
+    if (split === undefined) return 1;
+    return split === own ? 0 : 2;
+  };
+  return [...folders].sort((a, b) => rank(a) - rank(b));
+}
+
 /** The folder that the images' names are meant from: the first that has one of a sample of them. */
 async function findImageFolder(
   file: string,
@@ -56,7 +69,7 @@ async function findImageFolder(
     for (const start of new Set(starts)) {
       // Not everything next to the folder that was named is the data set's.
       if (root !== undefined && start.length < root.length) continue;
-      for (const folder of await foldersBelow(start, depth)) {
+      for (const folder of bySplit(await foldersBelow(start, depth), start, file)) {
         if (searched.has(folder)) continue;
         searched.add(folder);
         const candidate = new ImageFolder(folder);

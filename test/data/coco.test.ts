@@ -111,6 +111,24 @@ describe('data sets of COCO', () => {
     });
   });
 
+  it('takes images from the folder of their split, where names are the same in all', async () => {
+    const file = (id: number) => ({
+      images: [{ id, file_name: '0.png', width: 8, height: 8 }],
+      annotations: [],
+      categories: [{ id: 1, name: 'a' }],
+    });
+    const root = await makeFiles({
+      'annotations/instances_train2017.json': file(1),
+      'annotations/instances_val2017.json': file(2),
+      'images/train2017/0.png': [8, 8],
+      'images/val2017/0.png': [8, 8],
+    });
+    for (const split of ['train', 'val']) {
+      const [entry] = entriesOf(await openDataset(root, { split }));
+      assert.equal(entry?.image, join(root, `images/${split}2017/0.png`));
+    }
+  });
+
   it('finds splits that the images name', async () => {
     const images = [
       { ...a, split: 'train' },

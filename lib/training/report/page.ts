@@ -27,7 +27,7 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:40px 0 12px}h3{font-si
 .facts{display:flex;flex-wrap:wrap;gap:4px 22px;color:var(--soft);margin:0 0 20px}.facts b{color:var(--ink);font-weight:600}
 .tiles{display:flex;flex-wrap:wrap;gap:12px}.tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 18px;min-width:110px}
 .tile b{display:block;font-size:24px}.tile span{color:var(--soft);font-size:13px}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:16px}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:16px}
 figure{margin:0}.plot{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px}
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--soft)}svg .title{fill:var(--ink);font-size:14px;font-weight:600}
 .grid{stroke:var(--line)}
