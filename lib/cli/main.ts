@@ -7,6 +7,7 @@ import { detectCommand } from './detect';
 import { doctorCommand } from './doctor';
 import { evalCommand } from './eval';
 import { installLibtorchCommand } from './install-libtorch';
+import { launchCommand } from './launch';
 import { modelsCommand } from './models';
 import { trainCommand } from './train';
 import { UsageError } from './usage-error';
@@ -48,6 +49,7 @@ function createProgram(finish: (code: number) => void): Command {
     dataCommands(finish),
     trainCommand(finish),
     evalCommand(finish),
+    launchCommand(finish),
     modelsCommand(),
     doctorCommand(),
     installLibtorchCommand(),

@@ -1,9 +1,12 @@
 /** `torchdet train`: makes the run that the options ask for, and goes through it. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Writable } from 'node:stream';
 import type { OnSampleError, SampleFailure } from '../data/loader';
 import { describeProblem } from '../data/problems';
 import { Detector } from '../detector';
+import { ProcessGroup } from '../distributed';
+import { placeInEnvironment } from '../distributed/environment';
 import { ensureLibtorch } from '../runtime/ensure';
 import { installReporter } from '../runtime/install-progress';
 import type { OptimizerDescription } from '../training';
@@ -51,10 +54,24 @@ export async function resumedOptions(
   return { ...config.command, ...Object.fromEntries(given) };
 }
 
-function optimizerOf(options: TrainOptions, detector: Detector): OptimizerDescription {
+/** The processes that `torchdet launch` or torchrun started; undefined where this one is alone. */
+async function joinGroup(
+  { device }: TrainOptions,
+  signal: AbortSignal | undefined,
+): Promise<ProcessGroup | undefined> {
+  if (!placeInEnvironment(process.env)) return undefined;
+  await ensureLibtorch(signal ? { signal } : {});
+  return ProcessGroup.join({ device, signal });
+}
+
+function optimizerOf(
+  options: TrainOptions,
+  detector: Detector,
+  processes: number,
+): OptimizerDescription {
   const { momentum, weightDecay, normWeightDecay, backboneLr, batchSize, accumulate } = options;
   const isSgd = options.optimizer === 'sgd';
-  const usual = isSgd ? defaultRate(detector.facts, batchSize * accumulate) : 1e-4;
+  const usual = isSgd ? defaultRate(detector.facts, batchSize * accumulate * processes) : 1e-4;
   const groups = backboneLr === undefined ? [] : [{ prefixes: 'backbone', lr: backboneLr }];
   const common = {
     lr: options.lr ?? usual,
@@ -144,7 +161,7 @@ function createTrainer(
   options: TrainOptions,
   detector: Detector,
   images: TrainingImages,
-  say: (line: string) => void,
+  { group, say }: { group: ProcessGroup | undefined; say: (line: string) => void },
 ): Promise<Trainer> {
   const { schedule, milestones, gamma, warmup, patience, cache } = options;
   const { epochs, batchSize, accumulate, seed, amp, clipNorm, evalEvery, bestBy } = options;
@@ -156,7 +173,8 @@ function createTrainer(
     epochs,
     batchSize,
     accumulate,
-    optimizer: optimizerOf(options, detector),
+    group,
+    optimizer: optimizerOf(options, detector, group?.worldSize ?? 1),
     schedule: {
       kind: schedule === 'multistep' ? 'multiStep' : schedule,
       gamma,
@@ -197,6 +215,24 @@ function summary(trainer: Trainer, last: TrainingStep | undefined): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** @throws UsageError where `--out` does not fit `--resume` */
+function checkFolder({ out, resume }: TrainOptions): void {
+  const state = join(out, RUN_FILES.state);
+  if (resume ? existsSync(state) : !existsSync(state)) return;
+  throw new UsageError(
+    resume
+      ? `--resume: there is no ${state} to go on from.`
+      : `${out} holds a training run already: --resume goes on with it, another --out begins a new one.`,
+  );
+}
+
+/** Of several processes the first one talks. */
+const silent: MessageStream = new Writable({
+  write: (_chunk, _encoding, done) => {
+    done();
+  },
+});
+
 /**
  * Trains.
  *
@@ -204,22 +240,40 @@ function summary(trainer: Trainer, last: TrainingStep | undefined): string {
  * @throws UsageError, TorchdetError; the signal's reason, after a checkpoint was written
  */
 export async function train(options: TrainOptions, context: TrainContext): Promise<number> {
-  const { stderr, signal } = context;
-  const say = (line: string) => {
-    stderr.write(`${line}\n`);
-  };
-  const state = join(options.out, RUN_FILES.state);
-  if (options.resume ? !existsSync(state) : existsSync(state)) {
-    throw new UsageError(
-      options.resume
-        ? `--resume: there is no ${state} to go on from.`
-        : `${options.out} holds a training run already: --resume goes on with it, another --out begins a new one.`,
-    );
+  const group = await joinGroup(options, context.signal);
+  if (!group) {
+    checkFolder(options);
+    await trainIn(undefined, options, context);
+    return 0;
   }
-  const { detector, images } = await openModel(options, context);
   try {
-    tellProblems(images, say);
-    const trainer = await createTrainer(options, detector, images, say);
+    if (group.isFirst) checkFolder(options);
+    await trainIn(group, options, context);
+    await group.leave();
+    return 0;
+  } catch (error) {
+    await group.abandon(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+async function trainIn(
+  group: ProcessGroup | undefined,
+  options: TrainOptions,
+  context: TrainContext,
+): Promise<void> {
+  const { signal } = context;
+  const stderr = group?.isFirst === false ? silent : context.stderr;
+  const device = group?.device ?? options.device;
+  const { detector, images } = await openModel({ ...options, device }, { ...context, stderr });
+  try {
+    tellProblems(images, (line) => {
+      stderr.write(`${line}\n`);
+    });
+    const say = (line: string) => {
+      context.stderr.write(`${line}\n`);
+    };
+    const trainer = await createTrainer(options, detector, images, { group, say });
     try {
       await goThrough(trainer, images, { stderr, ...(signal && { signal }) });
     } finally {
@@ -228,7 +282,6 @@ export async function train(options: TrainOptions, context: TrainContext): Promi
   } finally {
     await detector.dispose();
   }
-  return 0;
 }
 
 async function goThrough(

@@ -76,7 +76,7 @@ function addModelOptions(command: Command): Command {
 function addTrainingOptions(command: Command): Command {
   return command
     .option('-e, --epochs <n>', 'times that all images are used', wholeFrom(1), 12)
-    .option('-b, --batch-size <n>', 'images in a batch', wholeFrom(1), 4)
+    .option('-b, --batch-size <n>', 'images in a batch, in each process', wholeFrom(1), 4)
     .option('--accumulate <n>', 'batches whose gradients make one step', wholeFrom(1), 1)
     .addOption(
       new Option('--optimizer <name>', 'how steps are made')

@@ -4,7 +4,10 @@ import { decodeEntryImage } from '../data/loader-sample';
 import { readAhead } from '../data/loader-work';
 import { segmentationRle } from '../data/masks';
 import type { DetectionResult } from '../detection/result';
+import type { Rle } from '../detection/rle';
 import type { Detector } from '../detector';
+import type { ProcessGroup } from '../distributed';
+import { checkGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import {
   type CocoEvaluation,
@@ -28,7 +31,9 @@ export interface EvaluateOptions {
   /** See `decodeImage`. */
   readonly maxPixels?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each image. */
+  /** Processes that share the images: all call it, with the same data, and all get the figures. Default: this one alone. */
+  readonly group?: ProcessGroup | undefined;
+  /** Called after each image of this process. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -59,6 +64,7 @@ const OPTIONS = [
   'exact',
   'maxPixels',
   'signal',
+  'group',
   'onProgress',
 ] as const;
 
@@ -123,28 +129,58 @@ export async function evaluateDetector(
   const positions = new Map<number | string, number>();
   const decoding = maxPixels === undefined ? {} : { maxPixels };
 
+  const add = async (entry: Entry, detections: DetectionResult | Gathered) => {
+    evaluator.add(entry.id, await truthOf(entry, kinds), detections);
+    found.set(entry.index, kept(detections));
+    positions.set(entry.id, entry.index);
+  };
+  const group = checkGroup('evaluateDetector', options.group);
+  const own = group ? indices.filter((_, i) => i % group.worldSize === group.rank) : indices;
+  const gathered: [number, Gathered][] = [];
+  let done = 0;
   const load = async (position: number): Promise<[Entry, DecodedImage]> => {
-    const entry = dataset.entry(indices[position] ?? 0);
+    const entry = dataset.entry(own[position] ?? 0);
     return [entry, await decodeEntryImage(entry, decoding)];
   };
-  for await (const [entry, image] of readAhead(indices.length, decodeAhead, load, signal)) {
+  for await (const [entry, image] of readAhead(own.length, decodeAhead, load, signal)) {
     const [result] = await detector.predict([image], { exact, ...(signal && { signal }) });
     if (!result) continue;
-    evaluator.add(entry.id, await truthOf(entry, kinds), result);
-    found.set(entry.index, kept(result));
-    positions.set(entry.id, entry.index);
+    if (group) gathered.push([entry.index, gatheredOf(result, kinds)]);
+    else await add(entry, result);
     // Masks of a whole image: not left to garbage collection.
     result.masks?.dispose();
-    onProgress?.(found.size, indices.length);
+    onProgress?.(++done, own.length);
   }
   const call = signal ? { signal } : {};
+  if (group) {
+    const all = new Map((await group.allGather(gathered, call)).flat());
+    for (const index of indices) {
+      const detections = all.get(index);
+      if (detections) await add(dataset.entry(index), detections);
+    }
+  }
   const evaluation = await evaluator.summarize(call);
   const kind = kinds.includes('bbox') ? 'bbox' : (kinds[0] ?? 'bbox');
   const confusion = await evaluator.confusion({ kind, scoreThreshold, ...call });
   return { evaluation, confusion, found, positions };
 }
 
-function kept({ boxes, labels, scores }: DetectionResult): FoundObjects {
+/** What one process tells the others of an image. */
+interface Gathered extends FoundObjects {
+  readonly masks?: readonly Rle[];
+  readonly keypoints?: Float32Array;
+}
+
+function gatheredOf(result: DetectionResult, kinds: readonly EvaluationKind[]): Gathered {
+  const { keypoints, labels } = result;
+  return {
+    ...kept(result),
+    ...(kinds.includes('segm') && { masks: Array.from(labels, (_, i) => result.maskRle(i)) }),
+    ...(keypoints && { keypoints }),
+  };
+}
+
+function kept({ boxes, labels, scores }: FoundObjects): FoundObjects {
   return { boxes, labels, scores };
 }
 

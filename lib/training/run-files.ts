@@ -34,6 +34,7 @@ type Described = Readonly<Record<string, unknown>>;
 /** What may not change when a run is taken up again. */
 const fixedKeys = [
   'batchSize',
+  'processes',
   'accumulate',
   'seed',
   'augmentation',
@@ -119,9 +120,10 @@ async function removeParts(folder: RunFolder): Promise<void> {
 /** The files of one run. */
 export class RunFiles {
   readonly folder: RunFolder;
-  readonly #lines: JsonLines;
+  /** undefined in processes that leave writing to another. */
+  readonly #lines: JsonLines | undefined;
 
-  private constructor(folder: RunFolder, lines: JsonLines) {
+  private constructor(folder: RunFolder, lines: JsonLines | undefined) {
     this.folder = folder;
     this.#lines = lines;
   }
@@ -133,6 +135,8 @@ export class RunFiles {
     notes: Described,
   ): Promise<{ files: RunFiles; position: RunPosition }> {
     const folder = new RunFolder(path);
+    const position = { ...start, plan: parts.plan.described };
+    if (!parts.plan.group.isFirst) return { files: new RunFiles(folder, undefined), position };
     if (await folder.has('state')) {
       throw new TorchdetError(
         'ERR_INVALID_ARGUMENT',
@@ -142,7 +146,6 @@ export class RunFiles {
     await folder.create();
     await writeConfig(folder, parts, notes);
     const files = new RunFiles(folder, await JsonLines.open(folder.file('metrics'), 0));
-    const position = { ...start, plan: parts.plan.described };
     // From here on there is something to go on with.
     await files.saveLast(parts.detector);
     await files.saveState(position, {
@@ -172,9 +175,12 @@ export class RunFiles {
     await optimizer.loadStateDict(state.optimizer);
     if (state.ema) await ema?.loadStateDict(state.ema);
     const { metricsBytes, ended, epoch } = state.position;
-    await removeParts(folder);
-    await writeConfig(folder, parts, await readNotes(folder));
-    const lines = await JsonLines.open(folder.file('metrics'), metricsBytes);
+    let lines: JsonLines | undefined;
+    if (plan.group.isFirst) {
+      await removeParts(folder);
+      await writeConfig(folder, parts, await readNotes(folder));
+      lines = await JsonLines.open(folder.file('metrics'), metricsBytes);
+    }
     const isDone = epoch >= plan.epochs ? 'epochs' : null;
     const position: RunPosition = {
       ...state.position,
@@ -185,16 +191,18 @@ export class RunFiles {
   }
 
   async append(record: MetricsRecord): Promise<void> {
-    await this.#lines.append(record);
+    await this.#lines?.append(record);
   }
 
   /** last.pt: the detector as it is. */
   async saveLast(detector: Detector): Promise<void> {
+    if (!this.#lines) return;
     await replaceFile(this.folder.file('last'), (part) => detector.save(part));
   }
 
   /** What going on needs. */
   async saveState(position: RunPosition, parts: Omit<RunState, 'position'>): Promise<void> {
+    if (!this.#lines) return;
     await this.#lines.sync();
     const complete = { ...position, metricsBytes: this.#lines.length };
     await writeRunState(this.folder.file('state'), { position: complete, ...parts });
@@ -202,16 +210,18 @@ export class RunFiles {
 
   /** best.pt, and what the report tells of it. */
   async saveBest(detector: Detector, found: DetectorEvaluation, data: Dataset): Promise<void> {
+    if (!this.#lines) return;
     await replaceFile(this.folder.file('best'), (part) => detector.save(part));
     const details = await evaluationDetails(found, data);
     await writeWhole(this.folder.file('evaluation'), JSON.stringify(details));
   }
 
   async writeReport(): Promise<void> {
+    if (!this.#lines) return;
     await writeWhole(this.folder.file('report'), await reportOfRun(this.folder));
   }
 
   async close(): Promise<void> {
-    await this.#lines.close();
+    await this.#lines?.close();
   }
 }

@@ -3,6 +3,8 @@ import { type Augmentation } from '../data/augment';
 import type { Dataset } from '../data/dataset';
 import { Loader, type OnSampleError } from '../data/loader';
 import type { Detector } from '../detector';
+import type { ProcessGroup } from '../distributed';
+import { checkGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import type { EvaluationKind } from '../evaluation';
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkPositive } from '../nn/check';
@@ -19,6 +21,7 @@ import {
   type ScheduleOptions,
 } from './recipe';
 import { fingerprint } from './run-folder';
+import { RunGroup } from './run-group';
 import type { Schedule } from './schedule';
 
 /** When a run ends before its last epoch. */
@@ -49,7 +52,7 @@ export interface TrainerOptions {
   readonly resume?: boolean | undefined;
   /** Default 12. */
   readonly epochs?: number | undefined;
-  /** Images in a batch. Default 4. */
+  /** Images in a batch, in each process of {@link TrainerOptions.group}. Default 4. */
   readonly batchSize?: number | undefined;
   /** Batches whose gradients make one step. Default 1. */
   readonly accumulate?: number | undefined;
@@ -82,6 +85,11 @@ export interface TrainerOptions {
   readonly cacheBytes?: number | undefined;
   /** What to do about images that cannot be read. Default `throw`. */
   readonly onError?: OnSampleError | undefined;
+  /**
+   * The processes that train together, each with its part of every batch; all make a trainer with the same options. Only rank 0
+   * writes files. Default: this process alone.
+   */
+  readonly group?: ProcessGroup | undefined;
   /** More to write into config.json, for example the command line. */
   readonly notes?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -112,11 +120,13 @@ const OPTIONS: Readonly<Record<keyof TrainerOptions, true>> = {
   workers: true,
   cacheBytes: true,
   onError: true,
+  group: true,
   notes: true,
 };
 
 /** A run with everything decided. */
 export interface TrainingPlan {
+  readonly group: RunGroup;
   readonly loader: Loader;
   readonly val: { readonly data: Dataset; readonly indices: readonly number[] } | undefined;
   readonly length: RunLength;
@@ -210,12 +220,18 @@ export function planTraining(options: TrainerOptions): TrainingPlan {
   const accumulate = checkInteger(where, 'accumulate', options.accumulate ?? 1, 1);
   const seed = checkInteger(where, 'seed', options.seed ?? 0, 0);
   const augmentation = options.augmentation ?? defaultAugmentation(detector.facts);
-  const optimizer = options.optimizer ?? defaultOptimizer(detector.facts, batchSize * accumulate);
+  const group = new RunGroup(
+    checkGroup(where, options.group),
+    options.onError !== undefined && options.onError !== 'throw',
+  );
+  const imagesPerStep = batchSize * accumulate * group.size;
+  const optimizer = options.optimizer ?? defaultOptimizer(detector.facts, imagesPerStep);
   const { indices, workers, cacheBytes, onError } = options;
   const loader = new Loader(data, {
     batchSize,
     seed,
     augmentation,
+    shard: { index: group.rank, count: group.size },
     ...(indices && { indices }),
     ...(workers !== undefined && { workers }),
     ...(cacheBytes !== undefined && { cacheBytes }),
@@ -238,6 +254,7 @@ export function planTraining(options: TrainerOptions): TrainingPlan {
   const used = indices ?? Array.from({ length: data.length }, (_, i) => i);
   checkBoolean(where, 'resume', options.resume ?? false);
   return {
+    group,
     loader,
     val,
     length,
@@ -256,6 +273,7 @@ export function planTraining(options: TrainerOptions): TrainingPlan {
     described: {
       epochs,
       batchSize,
+      ...(group.size > 1 && { processes: group.size }),
       accumulate,
       seed,
       augmentation: typeof augmentation === 'string' ? augmentation : 'own',

@@ -2,14 +2,15 @@ import type { Batch } from '../data/loader';
 import { RandomStream } from '../data/augment-random';
 import type { Detector } from '../detector';
 import { rejectUnknownOptions, TorchdetError } from '../errors';
-import type { TrainStepResult } from './detector-training';
 import type { Ema } from './ema';
 import { type DetectorEvaluation, evaluateDetector } from './evaluate';
 import type { Optimizer } from './optimizer';
 import { Clock, Pace } from './pace';
 import type { EpochFigures, StepRecord } from './records';
 import { RunFiles } from './run-files';
+import type { RunGroup } from './run-group';
 import type { RunPosition } from './run-state';
+import { meanOf, type Part } from './step-parts';
 import { planTraining, type TrainerOptions, type TrainingPlan } from './trainer-options';
 
 /** What {@link Trainer.run} tells after each step. */
@@ -53,21 +54,6 @@ export interface RunOptions {
 const stepStream = 0x73746570;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-/** A batch's result, and how many images it had. */
-interface Part extends TrainStepResult {
-  readonly images: number;
-}
-
-function meanOf(parts: readonly Part[]): { losses: Record<string, number>; total: number } {
-  const losses: Record<string, number> = {};
-  for (const part of parts) {
-    for (const [name, value] of Object.entries(part.losses)) {
-      losses[name] = (losses[name] ?? 0) + value / parts.length;
-    }
-  }
-  return { losses, total: parts.reduce((sum, { total }) => sum + total / parts.length, 0) };
-}
 
 /**
  * Trains a detector on a data set and keeps a folder that the run can be taken up from at any moment:
@@ -121,6 +107,7 @@ export class Trainer implements AsyncDisposable {
   static async create(options: TrainerOptions): Promise<Trainer> {
     const plan = planTraining(options);
     const { detector, out, resume = false, notes = {} } = options;
+    await plan.group.synchronize(detector);
     const optimizer = await detector.optimizer(plan.optimizer);
     const ema = plan.ema && (await detector.ema({ decay: plan.ema.decay }));
     try {
@@ -128,12 +115,18 @@ export class Trainer implements AsyncDisposable {
       const { files, position } = resume
         ? await RunFiles.resume(out, context)
         : await RunFiles.create(out, context, notes);
+      // All have read the checkpoint before the first one writes another.
+      await plan.group.barrier();
       return new Trainer(detector, plan, files, { optimizer, ema, position });
     } catch (error) {
       optimizer.dispose();
       ema?.dispose();
       throw error;
     }
+  }
+
+  get #group(): RunGroup {
+    return this.#plan.group;
   }
 
   /** The run's folder. */
@@ -176,6 +169,9 @@ export class Trainer implements AsyncDisposable {
     this.#clock.start();
     try {
       while (this.#position.ended === null) yield* this.#epoch(options);
+    } catch (error) {
+      await this.#group.abandon(error);
+      throw error;
     } finally {
       this.#running = false;
       if (this.#unsaved) await this.#save();
@@ -192,27 +188,30 @@ export class Trainer implements AsyncDisposable {
       group.push(batch);
       const isLast = batch.index + 1 === loader.length;
       if (group.length < accumulate && !isLast) continue;
-      const record = await this.#step(group);
+      const record = await this.#step(group, options.signal);
       group = [];
       if (isLast) break;
       yield this.#told(record);
       if (this.#clock.minutesSinceSave >= this.#plan.checkpointMinutes) await this.#save();
-      options.signal?.throwIfAborted();
+      this.#group.throwIfStopped(options.signal);
       this.#pace.start();
     }
     yield await this.#endEpoch(options);
-    options.signal?.throwIfAborted();
+    this.#group.throwIfStopped(options.signal);
   }
 
   /** One step of the optimizer, over some batches. */
-  async #step(group: readonly Batch[]): Promise<StepRecord> {
+  async #step(group: readonly Batch[], signal: AbortSignal | undefined): Promise<StepRecord> {
     const { schedule, optimizer } = this.#plan;
     const position = this.#position;
     const factor = schedule(position.step);
     await this.#optimizer.scaleLearningRates(factor);
     // From here to the end of the step the weights are between two states: not to be saved.
     this.#unsaved = false;
-    const parts = await this.#forwardAndBackward(group.filter(({ samples }) => samples.length > 0));
+    const filled = group.filter(({ samples }) => samples.length > 0);
+    const isMade = await this.#group.allHave(filled.length > 0);
+    const own = isMade ? await this.#forwardAndBackward(filled) : [];
+    const parts = await this.#group.joined(own, signal);
     await this.#updateEma();
     this.#unsaved = true;
 
@@ -240,13 +239,17 @@ export class Trainer implements AsyncDisposable {
 
   async #forwardAndBackward(batches: readonly Batch[]): Promise<Part[]> {
     const { step, seed } = this.#plan;
+    const { rank, processes } = this.#group;
+    // A process alone and the first of several draw the same.
+    const stream = rank === 0 ? [] : [rank];
     const parts: Part[] = [];
     for (const [index, { samples }] of batches.entries()) {
-      const random = new RandomStream(seed, stepStream, this.#position.step, index);
+      const random = new RandomStream(seed, stepStream, this.#position.step, index, ...stream);
       const result = await this.detector
         .trainStep(samples, {
           ...step,
           optimizer: this.#optimizer,
+          group: processes,
           seed: random.integer(2 ** 31),
           accumulate: index + 1 < batches.length,
           lossScale: 1 / batches.length,
@@ -313,7 +316,10 @@ export class Trainer implements AsyncDisposable {
     const began = performance.now();
     const found = await this.#withAverages(async () => {
       const { data, indices } = val;
-      const options = { kinds, indices, signal, onProgress: onEvaluation };
+      // Norms that measure have seen other images in each process.
+      await this.#group.synchronize(this.detector);
+      const { processes } = this.#group;
+      const options = { kinds, indices, signal, group: processes, onProgress: onEvaluation };
       const evaluated = await evaluateDetector(this.detector, data, options);
       const figures = figuresOf(evaluated);
       const figure = (figures.bbox ?? figures.segm ?? figures.keypoints)?.[bestBy] ?? -1;
@@ -339,12 +345,14 @@ export class Trainer implements AsyncDisposable {
 
   async #save(): Promise<void> {
     this.#position.seconds = this.#clock.seconds(this.#position.seconds);
-    await this.#withAverages(() => this.#files.saveLast(this.detector));
-    await this.#files.saveState(this.#position, {
-      model: await this.detector.stateDict(),
-      optimizer: await this.#optimizer.stateDict(),
-      ema: await this.#ema?.stateDict(),
-    });
+    if (this.#group.isFirst) {
+      await this.#withAverages(() => this.#files.saveLast(this.detector));
+      await this.#files.saveState(this.#position, {
+        model: await this.detector.stateDict(),
+        optimizer: await this.#optimizer.stateDict(),
+        ema: await this.#ema?.stateDict(),
+      });
+    }
     this.#unsaved = false;
     this.#clock.saved();
   }
