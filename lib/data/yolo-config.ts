@@ -27,11 +27,22 @@ export interface YoloConfig {
   readonly splits: ReadonlyMap<string, readonly string[]>;
 }
 
-function namesOf(value: unknown): string[] | undefined {
+/** More classes than any data set has: an index beyond is a mistake, and must not become a list of that length. */
+const mostClasses = 100_000;
+
+function namesOf(value: unknown, file: string): string[] | undefined {
   if (Array.isArray(value)) return value.map(String);
   if (typeof value !== 'object' || value === null) return undefined;
   const names: string[] = [];
-  for (const [key, name] of Object.entries(value)) names[Number(key)] = String(name);
+  for (const [key, name] of Object.entries(value)) {
+    const index = Number(key);
+    if (!Number.isInteger(index) || index < 0 || index >= mostClasses) {
+      throw datasetError(
+        `${file}: "names" has the index "${key}"; classes are counted from 0 in whole numbers.`,
+      );
+    }
+    names[index] = String(name);
+  }
   return Array.from(names, (name: string | undefined, k) => name ?? `class ${k}`);
 }
 
@@ -70,7 +81,7 @@ export async function readYoloConfig(file: string): Promise<YoloConfig | undefin
   }
   if (typeof document !== 'object' || document === null) return undefined;
   const config = document as Record<string, unknown>;
-  const names = namesOf(config.names);
+  const names = namesOf(config.names, file);
   if (!names) return undefined;
   const folder = dirname(resolve(file));
   const { path } = config;

@@ -37,6 +37,17 @@ describe('data sets of YOLO', () => {
     assert.deepEqual([...named.entry(0).labels], [2, 1]);
   });
 
+  it('refuses names whose indices are none', async () => {
+    for (const index of ['-1', '0.5', '4000000000', 'cat']) {
+      const yaml = `train: images/train\nnames:\n  ${index}: cat\n`;
+      const root = await makeFiles({ ...yoloFiles, 'data.yaml': yaml });
+      await assert.rejects(openDataset(root), {
+        code: 'ERR_DATASET',
+        message: new RegExp(`data\\.yaml: "names" has the index "${index}"`),
+      });
+    }
+  });
+
   it('reads outlines', async () => {
     const labels = '0 0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6\n1 0.5 0.5 0.5 0.5\n';
     const dataset = await openDataset(
