@@ -71,8 +71,9 @@ export function launchCommand(finish: (code: number) => void): Command {
         print: (line) => process.stderr.write(`${line}\n`),
       });
       const [first, ...others] = failures;
-      if (!first) {
-        finish(0);
+      // Ctrl-C has been answered by each of them.
+      if (!first || failures.every(({ code }) => code === 130)) {
+        finish(first ? 130 : 0);
         return;
       }
       process.stderr.write(`error: ${describe(first)}`);
