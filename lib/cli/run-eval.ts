@@ -1,7 +1,6 @@
 /** `torchdet eval`: figures of a detector on a data set. */
 import { datasetSplits, openDataset } from '../data/open';
 import type { DataFormat, Dataset } from '../data/dataset';
-import type { Detector } from '../detector';
 import type { BoxFigures, KeypointFigures, KindEvaluation } from '../evaluation';
 import { evaluateDetector, type DetectorEvaluation } from '../training/evaluate';
 import { evaluationDetails } from '../training/report/details';
@@ -40,13 +39,12 @@ export interface EvalContext {
 /** Opens the part to evaluate on: the one named, else val, else all there is. */
 async function openData(
   { data: path, split, format, imageDir }: EvalOptions,
-  detector: Detector,
+  classes: readonly string[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Dataset> {
   const common = { format, signal };
   const splits = split === undefined ? await datasetSplits(path, common) : [];
   const chosen = split ?? (splits.includes('val') ? 'val' : undefined);
-  const classes = detector.categories;
   const data = await openDataset(path, { ...common, imageDir, split: chosen, classes });
   if (data.length === 0) throw new UsageError(`--data ${path}: there are no images in it.`);
   return data;
@@ -98,7 +96,7 @@ export async function evaluate(options: EvalOptions, context: EvalContext): Prom
   const plan = planDetector(options, named);
   const detector = await openDetector(plan, { device, ...(signal && { signal }) });
   try {
-    const data = await openData(options, detector, signal);
+    const data = await openData(options, named ?? detector.categories, signal);
     const found = await withProgress(stderr, data.length, (onProgress) =>
       evaluateDetector(detector, data, { scoreThreshold: score, exact, signal, onProgress }),
     );

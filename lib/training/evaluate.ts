@@ -71,16 +71,21 @@ const OPTIONS = [
 /** Images read and decoded while the detector works on another. */
 const decodeAhead = 2;
 
+/** @internal Whether a model has a mask head. */
+export function learnsMasks({ facts: { config } }: Detector): boolean {
+  return config.kind === 'rcnn' && config.roiHeads.maskRoiPool !== null;
+}
+
 /**
  * Kinds that a model and a data set have in common.
  *
  * @internal
  */
-export function commonKinds({ facts }: Detector, dataset: Dataset): EvaluationKind[] {
-  const { config } = facts;
+export function commonKinds(detector: Detector, dataset: Dataset): EvaluationKind[] {
+  const { config } = detector.facts;
   const heads = config.kind === 'rcnn' ? config.roiHeads : undefined;
   const kinds: EvaluationKind[] = ['bbox'];
-  if (heads?.maskRoiPool && dataset.hasMasks) kinds.push('segm');
+  if (learnsMasks(detector) && dataset.hasMasks) kinds.push('segm');
   if (heads?.keypointRoiPool && dataset.keypointCount > 0) kinds.push('keypoints');
   return kinds;
 }

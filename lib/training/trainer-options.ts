@@ -1,5 +1,6 @@
 /** What a run is told, and what it makes of it. */
 import { type Augmentation } from '../data/augment';
+import { boxesOnly } from '../data/boxes-only';
 import type { Dataset } from '../data/dataset';
 import { Loader, type OnSampleError } from '../data/loader';
 import type { Detector } from '../detector';
@@ -8,7 +9,7 @@ import { checkGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import type { EvaluationKind } from '../evaluation';
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkPositive } from '../nn/check';
-import { commonKinds } from './evaluate';
+import { commonKinds, learnsMasks } from './evaluate';
 import type { OptimizerDescription } from './optimizer-options';
 import {
   completeSchedule,
@@ -227,7 +228,7 @@ export function planTraining(options: TrainerOptions): TrainingPlan {
   const imagesPerStep = batchSize * accumulate * group.size;
   const optimizer = options.optimizer ?? defaultOptimizer(detector.facts, imagesPerStep);
   const { indices, workers, cacheBytes, onError } = options;
-  const loader = new Loader(data, {
+  const loader = new Loader(learnsMasks(detector) ? data : boxesOnly(data), {
     batchSize,
     seed,
     augmentation,

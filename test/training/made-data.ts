@@ -53,6 +53,7 @@ export async function writeSquares(
           image_id: i + 1,
           category_id: category,
           bbox,
+          segmentation: [[x, y, x + side, y, x + side, y + side, x, y + side]],
           area: side * side,
           iscrowd: 0,
         });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { adamW, Detector, sgd, Trainer } from '../../lib';
+import { adamW, Detector, maskRcnn, mobileNetFpn, sgd, Trainer } from '../../lib';
 import type { MetricsRecord } from '../../lib';
 import { readRunState } from '../../lib/training/run-state';
 import { writeSquares } from './made-data';
@@ -282,6 +282,27 @@ describe('Trainer', () => {
     assert.equal(steps.length, 4);
     const images = metrics('accumulated').map((record) => ('images' in record ? record.images : 0));
     assert.deepEqual(images, [4, 2, 0, 4, 2, 0]);
+  });
+
+  it('trains and compares masks, where model and data have them', async () => {
+    const { data, val } = await openSquares(join(folder, 'squares'));
+    assert.ok(data.hasMasks);
+    const spec = maskRcnn({
+      backbone: mobileNetFpn('mobilenet_v3_small', { outChannels: 8, norm: 'batch' }),
+      numClasses: 3,
+      categories: data.names,
+      minSize: 64,
+      boxHead: { kind: 'twoMlp', representationSize: 8 },
+      maskHead: { layers: [8] },
+      maskPredictor: { dimReduced: 8 },
+    });
+    const detector = await Detector.create(spec, { device: 'cpu' });
+    const options = { detector, data, val, epochs: 1, batchSize: 3, out: join(folder, 'masks') };
+    const { steps } = await finish(options);
+    assert.ok((steps[0]?.losses.loss_mask ?? 0) > 0);
+    const { figures } = steps.at(-1)?.evaluation ?? {};
+    assert.ok(figures?.bbox && figures.segm);
+    assert.ok(bytes('masks', 'report.html').includes('Figures of masks'));
   });
 
   it('leaves out images that cannot be read, where asked to', async () => {
