@@ -230,6 +230,9 @@ describe('the model to train', () => {
     const { config } = scratch;
     assert.ok(config.kind === 'rcnn');
     assert.deepEqual(config.anchors.sizes[0], [32, 45]);
+    assert.deepEqual([config.transform.minSize, config.transform.maxSize], [[480], 800]);
+    const larger = planModel({ ...options, backbone, minSize: 600 }, 3).spec;
+    assert.deepEqual(larger.config.transform.minSize, [600]);
   });
 
   it('is of any family on a backbone, or one by name with options', () => {
