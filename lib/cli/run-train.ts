@@ -12,6 +12,7 @@ import { installReporter } from '../runtime/install-progress';
 import type { OptimizerDescription } from '../training';
 import { adamW, sgd } from '../training';
 import { defaultRate } from '../training/recipe';
+import { percent } from '../training/report/html';
 import { RUN_FILES, readIfThere } from '../training/run-folder';
 import { Trainer, type TrainingStep } from '../training/trainer';
 import type { MessageStream } from './progress';
@@ -198,7 +199,11 @@ function createTrainer(
 }
 
 /** The last lines: where the results are, and what to do with them. */
-function summary(trainer: Trainer, last: TrainingStep | undefined): string {
+function summary(
+  trainer: Trainer,
+  figure: TrainOptions['bestBy'],
+  last: TrainingStep | undefined,
+): string {
   const { best, ended, out } = trainer;
   const lines = [
     ended === 'early'
@@ -207,7 +212,9 @@ function summary(trainer: Trainer, last: TrainingStep | undefined): string {
         ? 'Done.'
         : 'There was nothing left to do.',
   ];
-  if (best) lines.push(`Best: epoch ${best.epoch + 1}, AP ${(100 * best.figure).toFixed(1)}.`);
+  if (best) {
+    lines.push(`Best: epoch ${best.epoch + 1}, ${figure.toUpperCase()} ${percent(best.figure)}.`);
+  }
   const model = join(out, best ? RUN_FILES.best : RUN_FILES.last);
   lines.push(
     `${join(out, RUN_FILES.report)} shows how it went; torchdet detect PHOTO --model ${model} --out drawn/ uses it.`,
@@ -275,7 +282,8 @@ async function trainIn(
     };
     const trainer = await createTrainer(options, detector, images, { group, say });
     try {
-      await goThrough(trainer, images, { stderr, ...(signal && { signal }) });
+      const last = await goThrough(trainer, images, { stderr, ...(signal && { signal }) });
+      stderr.write(summary(trainer, options.bestBy, last));
     } finally {
       await trainer.dispose();
     }
@@ -288,7 +296,7 @@ async function goThrough(
   trainer: Trainer,
   { data, indices, val }: TrainingImages,
   { stderr, signal }: TrainContext,
-): Promise<void> {
+): Promise<TrainingStep | undefined> {
   const { epochs, stepsPerEpoch } = trainer.length;
   const validation = val && ('indices' in val ? val.indices.length : val.length);
   const parts = [
@@ -316,5 +324,5 @@ async function goThrough(
   } finally {
     progress.stop();
   }
-  stderr.write(summary(trainer, last));
+  return last;
 }

@@ -14,7 +14,7 @@ function barOn(stream: MessageStream, format: string, total: number, payload: ob
     stream,
     hideCursor: true,
     clearOnComplete: true,
-    barsize: 24,
+    barsize: 16,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     gracefulExit: false,
