@@ -85,7 +85,7 @@ describe('the original FCOS', () => {
       [{ normalisedTargets: 1 }, 'ERR_OPTION_VALUE', /"normalisedTargets".*true or false/],
       [{ centernessOnRegression: 'cls' }, 'ERR_OPTION_VALUE', /"centernessOnRegression"/],
       [{ deformableTower: 4 }, 'ERR_OPTION_VALUE', /"deformableTower"/],
-      [{ centerSamplingRadius: 0 }, 'ERR_OPTION_VALUE', /"centerSamplingRadius".*above 0/],
+      [{ centerSamplingRadius: -1 }, 'ERR_OPTION_VALUE', /"centerSamplingRadius".*at least 0/],
       [{ scoreThresh: 1.5 }, 'ERR_OPTION_VALUE', /"scoreThresh".*0 to 1/],
       [{ head: { convs: 1.5 } }, 'ERR_OPTION_VALUE', /head.*"convs"/],
       [

@@ -1,7 +1,7 @@
 import type { DenseConfig } from '../../../binding';
 import type { Backbone } from '../../backbones/backbone';
 import { optionError } from '../../errors';
-import { checkBoolean, checkPositive } from '../../nn/check';
+import { checkBoolean, checkNumber } from '../../nn/check';
 import { checkIsBackbone, checkKnown, checkNumClasses } from '../common/checks';
 import { DENSE_SETTINGS, DENSE_TRAINING, denseDetector, denseThresholds } from '../common/dense';
 import type { DenseSettings } from '../common/dense';
@@ -24,7 +24,7 @@ export interface FcosOriginalSettings extends DenseSettings {
   readonly centernessOnRegression?: boolean;
   /** The last convolution of each branch is a modulated deformable one (`USE_DCN_IN_TOWER`). Default false. */
   readonly deformableTower?: boolean;
-  /** Points within this many strides of a box's centre are positive in training. Default 1.5. */
+  /** Points within this many strides of a box's centre are positive in training; 0: all in the box. Default 1.5. */
   readonly centerSamplingRadius?: number;
 }
 
@@ -115,7 +115,7 @@ export function fcosOriginal(options: FcosOriginalOptions): DetectorSpec<DenseCo
       }),
       training: {
         ...DENSE_TRAINING,
-        centerSamplingRadius: checkPositive(where, 'centerSamplingRadius', radius),
+        centerSamplingRadius: checkNumber(where, 'centerSamplingRadius', radius, 0),
       },
     },
   });
