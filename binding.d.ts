@@ -347,6 +347,8 @@ export interface ProcessGroupPlace {
   readonly timeout: number;
   /** On whose thread all collectives run. */
   readonly device: string;
+  /** Sum CUDA tensors by NCCL; only where there is one. */
+  readonly nccl: boolean;
 }
 
 /**
@@ -365,6 +367,8 @@ export interface NativeProcessGroup {
 }
 
 export interface NativeProcessGroupStatic {
+  /** Whether libtorch_cuda is open and has NCCL. */
+  hasNccl(): boolean;
   /** ERR_PROCESS_GROUP where not all came in time, or do not fit together. */
   join(place: ProcessGroupPlace, cancel: CancelToken): Promise<NativeProcessGroup>;
 }

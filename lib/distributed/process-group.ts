@@ -4,7 +4,7 @@ import type { Binding, CancelToken, NativeModule, NativeProcessGroup } from '../
 import { abortable } from '../detection/calls';
 import { engine, onCallersStack, resolveDevice, setThreads } from '../engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
-import { checkInteger, checkPositive } from '../nn/check';
+import { checkChoice, checkInteger, checkPositive } from '../nn/check';
 import { localAddress, resolveMaster, waitForMaster } from './address';
 import { placeInEnvironment, type RunPlace } from './environment';
 
@@ -15,6 +15,11 @@ export interface JoinOptions {
    * of the process's number on its machine, LOCAL_RANK.
    */
   readonly device?: string | undefined;
+  /**
+   * How gradients on a CUDA device are summed: `nccl`, or `gloo`, through the CPU's memory. Default `auto`: NCCL where LibTorch has
+   * it. Everything else, and all on the CPU, goes over Gloo.
+   */
+  readonly backend?: 'auto' | 'gloo' | 'nccl' | undefined;
   /** Seconds to wait for the other processes to come. Default 300. */
   readonly connectTimeout?: number | undefined;
   /** Seconds that a process may let the others wait, for example while it evaluates. Default 1800. */
@@ -31,7 +36,14 @@ export interface CollectiveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const JOIN_OPTIONS = ['device', 'connectTimeout', 'timeout', 'threads', 'signal'] as const;
+const JOIN_OPTIONS = [
+  'device',
+  'backend',
+  'connectTimeout',
+  'timeout',
+  'threads',
+  'signal',
+] as const;
 
 function deviceOf(device: string, place: RunPlace | undefined): string {
   if (!place || (device !== 'auto' && device !== 'cuda')) return resolveDevice(device);
@@ -40,10 +52,18 @@ function deviceOf(device: string, place: RunPlace | undefined): string {
   return resolveDevice(`cuda:${place.localRank % count}`);
 }
 
+function usesNccl(binding: Binding, device: string, wanted: unknown): boolean {
+  const backend = checkChoice('ProcessGroup.join', 'backend', wanted, ['auto', 'gloo', 'nccl']);
+  const isThere = device.startsWith('cuda') && binding.ProcessGroup.hasNccl();
+  if (backend !== 'nccl' || isThere) return backend !== 'gloo' && isThere;
+  const expected = device === 'cpu' ? '"gloo" on the CPU' : '"gloo": this LibTorch has no NCCL';
+  throw optionError('ProcessGroup.join', 'backend', backend, expected);
+}
+
 async function connect(
   binding: Binding,
   place: RunPlace,
-  device: string,
+  { device, nccl }: { device: string; nccl: boolean },
   options: JoinOptions,
 ): Promise<NativeProcessGroup> {
   const { signal } = options;
@@ -70,6 +90,7 @@ async function connect(
         connectTimeout: Math.max(1, connectTimeout - (performance.now() - began)),
         timeout,
         device,
+        nccl,
       },
       token,
     );
@@ -143,7 +164,8 @@ export class ProcessGroup implements Disposable {
     } else if (place) {
       setThreads(Math.max(1, Math.floor(availableParallelism() / place.localWorldSize)));
     }
-    const native = place ? await connect(binding, place, device, options) : null;
+    const nccl = usesNccl(binding, device, options.backend ?? 'auto');
+    const native = place ? await connect(binding, place, { device, nccl }, options) : null;
     return new ProcessGroup(binding, place, device, native);
   }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "../distributed/average.h"
+#include "../distributed/nccl.h"
 #include "../distributed/process_group.h"
 #include "../script/state.h"
 #include "calls.h"
@@ -34,6 +35,7 @@ distributed::Place to_place(const Napi::Object& options) {
   place.local_address = text("localAddress");
   place.connect_timeout = std::chrono::milliseconds(number("connectTimeout"));
   place.timeout = std::chrono::milliseconds(number("timeout"));
+  place.nccl = options.Get("nccl").ToBoolean();
   return place;
 }
 
@@ -65,6 +67,7 @@ Napi::Function ProcessGroupObject::define(Napi::Env env) {
   return DefineClass(env, "NativeProcessGroup",
                      {
                          StaticMethod("join", &ProcessGroupObject::join),
+                         StaticMethod("hasNccl", &ProcessGroupObject::has_nccl),
                          InstanceMethod("synchronize", &ProcessGroupObject::synchronize),
                          InstanceMethod("allGather", &ProcessGroupObject::all_gather),
                          InstanceMethod("barrier", &ProcessGroupObject::barrier),
@@ -105,6 +108,10 @@ void ProcessGroupObject::dispose(const Napi::CallbackInfo& info) {
         return Done{};
       },
       done_to_js);
+}
+
+Napi::Value ProcessGroupObject::has_nccl(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), distributed::nccl_is_there());
 }
 
 Napi::Value ProcessGroupObject::join(const Napi::CallbackInfo& info) {

@@ -31,6 +31,7 @@ class ProcessGroupObject : public Napi::ObjectWrap<ProcessGroupObject> {
 
  private:
   static Napi::Value join(const Napi::CallbackInfo& info);
+  static Napi::Value has_nccl(const Napi::CallbackInfo& info);
 
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value all_gather(const Napi::CallbackInfo& info);

@@ -54,14 +54,15 @@ std::vector<Bucket> buckets_of(const std::vector<at::Tensor>& tensors) {
   return buckets;
 }
 
-// On the CPU, in the tensors' logical order: strides may differ between processes. A tensor alone
+// On `device`, in the tensors' logical order: strides may differ between processes. A tensor alone
 // that is so already is not copied.
-at::Tensor flat(const Bucket& bucket) {
+at::Tensor flat(const Bucket& bucket, c10::Device device) {
   const at::Tensor& first = bucket.front();
-  if (bucket.size() == 1 && first.is_cpu() && first.is_contiguous()) return first.view({-1});
+  if (bucket.size() == 1 && first.device() == device && first.is_contiguous())
+    return first.view({-1});
   int64_t count = 0;
   for (const at::Tensor& tensor : bucket) count += tensor.numel();
-  at::Tensor all = at::empty({count}, first.scalar_type());
+  at::Tensor all = at::empty({count}, first.options().device(device));
   int64_t at = 0;
   for (const at::Tensor& tensor : bucket) {
     all.narrow(0, at, tensor.numel()).view(tensor.sizes()).copy_(tensor);
@@ -71,7 +72,7 @@ at::Tensor flat(const Bucket& bucket) {
 }
 
 void spread(const at::Tensor& all, const Bucket& bucket) {
-  if (bucket.front().is_cpu() && all.is_alias_of(bucket.front())) return;
+  if (all.is_alias_of(bucket.front())) return;
   int64_t at = 0;
   for (const at::Tensor& tensor : bucket) {
     tensor.copy_(all.narrow(0, at, tensor.numel()).view(tensor.sizes()));
@@ -137,15 +138,8 @@ std::vector<at::Tensor> agree(ProcessGroup& group, const training::Optimizer& op
   return parameters;
 }
 
-}  // namespace
-
-void average_gradients(ProcessGroup& group, const training::Optimizer& optimizer,
-                       const Checkpoint& checkpoint) {
-  const c10::AutoGradMode no_gradients(false);
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& parameter : agree(group, optimizer, checkpoint))
-    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-
+void average_on_cpu(ProcessGroup& group, const std::vector<at::Tensor>& gradients,
+                    const Checkpoint& checkpoint) {
   struct UnderWay {
     Bucket bucket;
     at::Tensor all;
@@ -161,11 +155,40 @@ void average_gradients(ProcessGroup& group, const training::Optimizer& optimizer
   };
   for (Bucket& bucket : buckets_of(gradients)) {
     if (under_way.size() == kUnderWay) complete_first();
-    at::Tensor all = flat(bucket);
+    at::Tensor all = flat(bucket, c10::kCPU);
     auto finish = group.start_sum(all);
     under_way.push_back({std::move(bucket), std::move(all), std::move(finish)});
   }
   while (!under_way.empty()) complete_first();
+}
+
+// All of it is queued on the device's stream, one after the other.
+void average_on_device(ProcessGroup& group, const std::vector<at::Tensor>& gradients,
+                       c10::Device device, const Checkpoint& checkpoint) {
+  for (const Bucket& bucket : buckets_of(gradients)) {
+    const at::Tensor all = flat(bucket, device);
+    group.sum_on_device(all, checkpoint);
+    all.div_(group.size());
+    spread(all, bucket);
+  }
+  group.finish_sums(device, checkpoint);
+}
+
+}  // namespace
+
+void average_gradients(ProcessGroup& group, const training::Optimizer& optimizer,
+                       const Checkpoint& checkpoint) {
+  const c10::AutoGradMode no_gradients(false);
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : agree(group, optimizer, checkpoint))
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  if (gradients.empty()) return;
+  const c10::Device device = gradients.front().device();
+  if (group.sums_on(device)) {
+    average_on_device(group, gradients, device, checkpoint);
+  } else {
+    average_on_cpu(group, gradients, checkpoint);
+  }
 }
 
 void copy_from_first(ProcessGroup& group, const std::vector<NamedTensor>& tensors,
@@ -180,7 +203,7 @@ void copy_from_first(ProcessGroup& group, const std::vector<NamedTensor>& tensor
   }
   check_same(exchange(group, model.value(), 0, checkpoint), "have the same parameters and buffers");
   for (const Bucket& bucket : buckets_of(values)) {
-    const at::Tensor all = flat(bucket);
+    const at::Tensor all = flat(bucket, c10::kCPU);
     group.broadcast(all, checkpoint);
     if (group.rank() != 0) spread(all, bucket);
   }

@@ -4,11 +4,15 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include <c10/core/Event.h>
+
 #include <algorithm>
+#include <cstring>
 #include <future>
 #include <thread>
 
 #include "gloo_backend.h"
+#include "nccl.h"
 #include "rendezvous.h"
 
 namespace torchdet::distributed {
@@ -49,6 +53,7 @@ struct ProcessGroup::Connections {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::Backend> backend;  // null once the group is over
   std::vector<WorkPtr> under_way;
+  std::unique_ptr<NcclCommunicator> nccl;  // made when first needed
 
   bool idle() {
     std::erase_if(under_way, [](const WorkPtr& work) { return work->isCompleted(); });
@@ -70,7 +75,11 @@ std::shared_ptr<ProcessGroup> ProcessGroup::join(const Place& place, const Check
 }
 
 ProcessGroup::ProcessGroup(const Place& place, std::unique_ptr<Connections> connections)
-    : rank_(place.rank), size_(place.size), connections_(std::move(connections)) {}
+    : rank_(place.rank),
+      size_(place.size),
+      timeout_(place.timeout),
+      nccl_(place.nccl),
+      connections_(std::move(connections)) {}
 
 ProcessGroup::~ProcessGroup() { close("it was disposed"); }
 
@@ -84,11 +93,13 @@ void ProcessGroup::close(const std::string& reason) noexcept {
     std::thread([backend = connections_->backend] {}).detach();
     connections_->under_way.clear();
   }
+  connections_->nccl.reset();
   connections_->backend.reset();
 }
 
 void ProcessGroup::abandon(const std::string& reason) noexcept {
   if (!connections_->backend) return;
+  if (connections_->nccl) connections_->nccl->forget();
   // Only the first one's word stands. Before the connections go: who sees them go asks for it.
   within(1s, [store = connections_->store, reason] {
     const std::vector<uint8_t> word(reason.begin(), reason.end());
@@ -173,6 +184,37 @@ std::function<void(const Checkpoint&)> ProcessGroup::start_sum(const at::Tensor&
     std::vector<at::Tensor> tensors{tensor};
     return backend.allreduce(tensors);
   });
+}
+
+void ProcessGroup::sum_on_device(const at::Tensor& tensor, const Checkpoint& checkpoint) {
+  Connections& connections = live();
+  if (!connections.nccl) {
+    const at::Tensor id =
+        at::zeros({static_cast<int64_t>(NcclCommunicator::Id().size())}, at::kByte);
+    if (rank_ == 0) {
+      const NcclCommunicator::Id drawn = NcclCommunicator::draw_id();
+      std::memcpy(id.mutable_data_ptr(), drawn.data(), drawn.size());
+    }
+    broadcast(id, checkpoint);
+    NcclCommunicator::Id drawn;
+    std::memcpy(drawn.data(), id.const_data_ptr(), drawn.size());
+    connections.nccl = std::make_unique<NcclCommunicator>(size_, rank_, drawn, tensor.device());
+  }
+  connections.nccl->sum(tensor);
+}
+
+void ProcessGroup::finish_sums(c10::Device device, const Checkpoint& checkpoint) {
+  c10::Event done(device.type());
+  done.record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+  // NCCL waits for ever for a process that has gone; this tells of one that went before its sums
+  // began. One that goes within the milliseconds of the sums themselves is noticed by the timeout.
+  barrier(checkpoint);
+  const auto deadline = Clock::now() + timeout_;
+  while (!done.query()) {
+    if (checkpoint) checkpoint();
+    if (Clock::now() > deadline) lose("NCCL did not end in time");
+    std::this_thread::sleep_for(50us);
+  }
 }
 
 std::vector<at::Tensor> ProcessGroup::gather(const at::Tensor& own, const Checkpoint& checkpoint) {

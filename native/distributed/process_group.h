@@ -36,6 +36,7 @@ struct Place {
   std::string local_address;  // of this machine, for the others to connect to; numeric
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds timeout{};  // of each collective
+  bool nccl = false;                    // sum CUDA tensors by NCCL: only where nccl_is_there()
 };
 
 // The group could not be formed, or its processes do not fit together.
@@ -66,6 +67,14 @@ class ProcessGroup {
   // `tensor` (CPU, contiguous, floating) becomes the sum over all processes, once the function that
   // is returned has run. The same bits everywhere. Several may be under way.
   std::function<void(const Checkpoint&)> start_sum(const at::Tensor& tensor);
+
+  // Whether sums of the device's tensors are made on it; else they go through the CPU.
+  bool sums_on(c10::Device device) const { return nccl_ && device.is_cuda(); }
+  // `tensor` (contiguous, on such a device) becomes the sum over all processes, on the device's
+  // current stream. finish_sums() waits for all of them.
+  void sum_on_device(const at::Tensor& tensor, const Checkpoint& checkpoint);
+  void finish_sums(c10::Device device, const Checkpoint& checkpoint);
+
   // Everybody's tensor (CPU, contiguous, the same shape everywhere), by rank.
   std::vector<at::Tensor> gather(const at::Tensor& own, const Checkpoint& checkpoint);
   // The same for bytes, as many as each process likes.
@@ -90,6 +99,8 @@ class ProcessGroup {
 
   const int rank_;
   const int size_;
+  const std::chrono::milliseconds timeout_;
+  const bool nccl_;
   std::unique_ptr<Connections> connections_;
   std::string over_;  // why there are no connections any more
 };

@@ -35,7 +35,7 @@ function step(
   group: ProcessGroup,
   { detector, optimizer }: { detector: Detector; optimizer: Optimizer },
 ) {
-  const samples = makeSamples(4).slice(2 * group.rank, 2 * group.rank + 2);
+  const samples = makeSamples(2 * group.worldSize).slice(2 * group.rank, 2 * group.rank + 2);
   return detector.trainStep(samples, { optimizer, seed: 5 + group.rank, group });
 }
 
