@@ -53,8 +53,17 @@ export class Worker {
 
   /** Peak of resident memory so far. */
   peakMebibytes() {
+    return this.#mebibytes('VmHWM');
+  }
+
+  /** Resident memory now. */
+  residentMebibytes() {
+    return this.#mebibytes('VmRSS');
+  }
+
+  #mebibytes(field) {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
+    return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? NaN) / 1024;
   }
 
   stop() {
