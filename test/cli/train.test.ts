@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Detector } from '../../lib';
 import { main } from '../../lib/cli/main';
+import { resumedOptions, train } from '../../lib/cli/run-train';
 import { holdOut, openTrainingImages } from '../../lib/cli/train-data';
 import { planModel } from '../../lib/cli/train-model';
 import type { TrainOptions } from '../../lib/cli/train-options';
 import { TrainProgress } from '../../lib/cli/train-progress';
 import { UsageError } from '../../lib/cli/usage-error';
+import { readRunState } from '../../lib/training/run-state';
 import type { TrainingStep } from '../../lib/training/trainer';
 import { writeSquares } from '../training/made-data';
 import { oneThread } from '../training/trainer-helpers';
@@ -109,6 +111,44 @@ describe('torchdet train', () => {
     const changed = await run('train', '--out', out, '--resume', '--seed', '7');
     assert.equal(changed.code, 2);
     assert.match(changed.stderr, /seed was 0, is 7/);
+  });
+
+  it('goes on exactly, from the archive in the folder, after it was stopped in an epoch', async () => {
+    const begin = (name: string): TrainOptions => ({
+      ...options,
+      data,
+      model: tiny(),
+      epochs: 2,
+      ema: true,
+      out: join(folder, name),
+    });
+    const quiet = new Writable({ write: (_chunk, _encoding, done) => { done(); } });
+    await train(begin('unbroken'), { stderr: quiet });
+    const controller = new AbortController();
+    const terminal = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        if (chunk.toString().includes(' 1/2 ')) controller.abort();
+        done();
+      },
+    });
+    const { signal } = controller;
+    const stderr = Object.assign(terminal, { isTTY: true });
+    await assert.rejects(train(begin('stopped'), { stderr, signal }), { name: 'AbortError' });
+    const stopped = join(folder, 'stopped');
+    const state = (name: string) => readRunState(join(folder, name, 'last.state.safetensors'));
+    assert.equal((await state('stopped')).position.step, 1);
+    const again = await resumedOptions({ ...options, out: stopped, resume: true }, (name) =>
+      ['out', 'resume'].includes(name),
+    );
+    await train(again, { stderr: quiet });
+
+    const [resumed, unbroken] = [await state('stopped'), await state('unbroken')];
+    assert.equal(resumed.position.step, 4);
+    for (const part of ['model', 'optimizer', 'ema'] as const) {
+      const [names, tensors] = [Object.keys(unbroken[part] ?? {}), resumed[part] ?? {}];
+      assert.deepEqual(Object.keys(tensors), names);
+      for (const name of names) assert.deepEqual(tensors[name]?.data, unbroken[part]?.[name]?.data);
+    }
   });
 
   it('trains an archive further', async () => {
