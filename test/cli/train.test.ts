@@ -122,7 +122,11 @@ describe('torchdet train', () => {
       ema: true,
       out: join(folder, name),
     });
-    const quiet = new Writable({ write: (_chunk, _encoding, done) => { done(); } });
+    const quiet = new Writable({
+      write: (_chunk, _encoding, done) => {
+        done();
+      },
+    });
     await train(begin('unbroken'), { stderr: quiet });
     const controller = new AbortController();
     const terminal = new Writable({
