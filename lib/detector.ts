@@ -16,6 +16,7 @@ import {
 import { checkOwnBackbone } from './detection/own-backbone';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
+import { loadState } from './detection/state';
 import { loadBackboneWeights, loadDetectorWeights, openWeights } from './detection/weights';
 import {
   builderOptions,
@@ -76,7 +77,13 @@ export class Detector implements AsyncDisposable {
     this.#module = module;
     this.#native = new binding.Detector(module, facts.config);
     this.facts = facts;
-    this.#training = new DetectorTraining(binding, this.#native, this.#calls, facts.numClasses);
+    this.#training = new DetectorTraining(
+      binding,
+      this.#native,
+      this.#calls,
+      facts.numClasses,
+      module.device,
+    );
     this.name = facts.name;
     this.device = module.device;
     this.categories = facts.categories;
@@ -341,33 +348,8 @@ export class Detector implements AsyncDisposable {
   async loadStateDict(state: Readonly<Record<string, Tensor>> | string): Promise<void> {
     const caller = new Error();
     await onCallersStack(
-      this.#calls.run(() => this.#loadStateDict(state)),
+      this.#calls.run(() => loadState(this.#module, this.#binding, this.name, state)),
       caller,
-    );
-  }
-
-  async #loadStateDict(state: Readonly<Record<string, Tensor>> | string): Promise<void> {
-    if (typeof state === 'string') {
-      await loadDetectorWeights(
-        this.#module,
-        this.#binding,
-        await openWeights(state, undefined, {}),
-      );
-      return;
-    }
-    const names = new Set((await this.#module.names()).map(({ name }) => name));
-    const missing = [...names].filter((name) => !(name in state));
-    const unexpected = Object.keys(state).filter((name) => !names.has(name));
-    if (missing.length > 0 || unexpected.length > 0) {
-      const list = (what: string, items: string[]) =>
-        items.length === 0 ? '' : ` ${what} (${items.length}): ${items.slice(0, 8).join(', ')}.`;
-      throw new TorchdetError(
-        'ERR_STATE_DICT',
-        `The state does not fit ${this.name}.${list('Missing', missing)}${list('Unexpected', unexpected)}`,
-      );
-    }
-    await this.#module.loadState(
-      Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.native])),
     );
   }
 

@@ -28,7 +28,10 @@ export interface TrainStepOptions extends LossOptions {
   readonly accumulate?: boolean;
   /** The total is multiplied by this before the gradients are taken, for example 1 / 4 where four batches make one step. Positive; default 1. */
   readonly lossScale?: number;
-  /** Mixed precision: `bfloat16` (CUDA, and CPUs that have it), `float16` (CUDA, with loss scaling). Default `off`. */
+  /**
+   * Mixed precision: convolutions and matrix products compute in the lower type, weights stay float32. `bfloat16` on CUDA, and on
+   * CPUs with instructions for it (AVX512-BF16, AMX); `float16` on CUDA alone, with loss scaling. Default `off`.
+   */
   readonly amp?: 'off' | 'bfloat16' | 'float16';
   /**
    * The processes that train along, each with its part of the batch: the step is made of the mean of their gradients, so that all
@@ -106,17 +109,20 @@ export class DetectorTraining {
   readonly #native: NativeDetector;
   readonly #calls: PendingCalls;
   readonly #numClasses: number | undefined;
+  readonly #device: string;
 
   constructor(
     binding: Binding,
     native: NativeDetector,
     calls: PendingCalls,
     numClasses: number | undefined,
+    device: string,
   ) {
     this.#binding = binding;
     this.#native = native;
     this.#calls = calls;
     this.#numClasses = numClasses;
+    this.#device = device;
   }
 
   async losses(
@@ -145,6 +151,9 @@ export class DetectorTraining {
     }
     if (!PRECISIONS.includes(amp)) {
       throw optionError('trainStep', 'amp', amp, `one of ${PRECISIONS.join(', ')}`);
+    }
+    if (amp === 'float16' && this.#device === 'cpu') {
+      throw optionError('trainStep', 'amp', amp, 'bfloat16 or off on the CPU');
     }
     const group = checkGroup('trainStep', options.group);
     const step = {
