@@ -112,7 +112,7 @@ async function openModel(
   }
   const images = await openTrainingImages(options, undefined, opening);
   const { names } = images.data;
-  const plan = planModel(options, names.length);
+  const plan = planModel(options, images.data);
   if (plan.weights === undefined && plan.backboneWeights === undefined) {
     say(
       'No weights to begin with: training from scratch takes far longer (--weights or --backbone-weights give some).',

@@ -9,6 +9,7 @@ import {
   vggFpn,
   VGG_NAMES,
 } from '../backbones';
+import type { Dataset } from '../data/dataset';
 import { describeByName } from '../detection/opening';
 import { Detector } from '../detector';
 import { nearestName } from '../errors';
@@ -133,19 +134,35 @@ export function isArchive(model: string | undefined): model is string {
   return false;
 }
 
+/** Number and names of the keypoints that a keypoint head is to find: the data set's. */
+function keypointsOf(model: string | undefined, { keypointCount, categories }: KeypointFacts) {
+  if (keypointCount === 0 || !plain(model ?? '').startsWith('keypointrcnn')) return {};
+  const names = categories.find(({ keypoints }) => keypoints)?.keypoints;
+  const named = names?.length === keypointCount ? { keypointNames: names } : {};
+  return { numKeypoints: keypointCount, ...named };
+}
+
+/** What heads depend on. */
+type KeypointFacts = Pick<Dataset, 'keypointCount' | 'categories'>;
+
 /**
- * Describes the detector that the options ask for, with heads for a data set's classes.
+ * Describes the detector that the options ask for, with heads for a data set's classes and keypoints.
  *
- * @param numClasses with the background
+ * @param data its names count the background
  * @throws UsageError; TorchdetError ERR_MODEL_UNKNOWN, ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN
  */
-export function planModel(options: TrainOptions, numClasses: number): ModelPlan {
+export function planModel(
+  options: TrainOptions,
+  data: KeypointFacts & Pick<Dataset, 'names'>,
+): ModelPlan {
+  const numClasses = data.names.length;
   const { model, backbone, weights, backboneWeights, trainableLayers } = options;
   const given = {
     ...(weights !== undefined && { weights }),
     ...(backboneWeights !== undefined && { backboneWeights }),
   };
-  const settings = { ...sizes(options), ...options.modelOptions };
+  const keypoints = keypointsOf(options.model, data);
+  const settings = { ...keypoints, ...sizes(options), ...options.modelOptions };
   if (backbone !== undefined) {
     const body = backboneOf(options);
     const family = familyOf(model ?? 'fasterRcnn');

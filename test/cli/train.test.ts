@@ -256,8 +256,14 @@ describe('images to train on', () => {
 });
 
 describe('the model to train', () => {
+  const withClasses = (count: number) => ({
+    names: Array.from({ length: count }, (_, k) => `class ${k}`),
+    keypointCount: 0,
+    categories: [],
+  });
+
   it('is the shipped one by default, with heads for the classes', () => {
-    const { spec, weights } = planModel({ ...options, minSize: 200 }, 4);
+    const { spec, weights } = planModel({ ...options, minSize: 200 }, withClasses(4));
     assert.equal(spec.numClasses, 4);
     assert.match(weights ?? '', /\.safetensors$/);
     assert.deepEqual(spec.config.transform.minSize, [200]);
@@ -267,29 +273,46 @@ describe('the model to train', () => {
 
   it('trains all of a backbone without weights, and freezes its norms with them', () => {
     const backbone = 'mobilenet_v2';
-    const scratch = planModel({ ...options, backbone }, 3).spec;
+    const scratch = planModel({ ...options, backbone }, withClasses(3)).spec;
     assert.deepEqual(scratch.trainable.frozen, []);
-    const pretrained = planModel({ ...options, backbone, backboneWeights: 'x.pth' }, 3).spec;
+    const pretrained = planModel(
+      { ...options, backbone, backboneWeights: 'x.pth' },
+      withClasses(3),
+    ).spec;
     assert.ok(pretrained.trainable.frozen.length > 0);
     const { config } = scratch;
     assert.ok(config.kind === 'rcnn');
     assert.deepEqual(config.anchors.sizes[0], [32, 45]);
     assert.deepEqual([config.transform.minSize, config.transform.maxSize], [[480], 800]);
-    const larger = planModel({ ...options, backbone, minSize: 600 }, 3).spec;
+    const larger = planModel({ ...options, backbone, minSize: 600 }, withClasses(3)).spec;
     assert.deepEqual(larger.config.transform.minSize, [600]);
   });
 
+  it('finds the keypoints of the data set', () => {
+    const keypoints = ['nose', 'left_ear', 'right_ear'];
+    const categories = [{ label: 1, id: 1, name: 'dog', keypoints }];
+    const data = { names: ['__background__', 'dog'], keypointCount: 3, categories };
+    const family = { backbone: 'resnet18', model: 'keypointRcnn' };
+    for (const choice of [family, { model: 'keypointrcnn_resnet50_fpn' }]) {
+      const { spec } = planModel({ ...options, ...choice }, data);
+      assert.deepEqual(spec.keypointNames, keypoints);
+    }
+  });
+
   it('is of any family on a backbone, or one by name with options', () => {
-    const dense = planModel({ ...options, backbone: 'resnet18', model: 'retina-net' }, 3).spec;
+    const dense = planModel(
+      { ...options, backbone: 'resnet18', model: 'retina-net' },
+      withClasses(3),
+    ).spec;
     assert.equal(dense.config.kind, 'dense');
     const named = planModel(
       { ...options, model: 'ssdlite320_mobilenet_v3_large', modelOptions: { nmsThresh: 0.4 } },
-      3,
+      withClasses(3),
     ).spec;
     assert.ok(named.config.kind === 'dense');
     assert.equal(named.config.nmsThresh, 0.4);
     assert.throws(
-      () => planModel({ ...options, backbone: 'resnet18', model: 'ssd300_vgg16' }, 3),
+      () => planModel({ ...options, backbone: 'resnet18', model: 'ssd300_vgg16' }, withClasses(3)),
       (error) => error instanceof UsageError && error.message.includes('leave out --backbone'),
     );
   });
