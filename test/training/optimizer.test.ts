@@ -213,6 +213,27 @@ describe('optimizer', () => {
     module.dispose();
   });
 
+  it('keeps the loss scale of float16 training in its state', async () => {
+    const module = await smallModel();
+    const optimizer = await optimizerOf(module, sgd(momentum));
+    const scaler = {
+      'scaler.scale': Tensor.from(Float32Array.of(1024), []),
+      'scaler.growth_tracker': Tensor.from(Int32Array.of(17), []),
+    };
+    const plain = await optimizer.stateDict();
+    await optimizer.loadStateDict({ ...plain, ...scaler });
+    const state = await optimizer.stateDict();
+    assert.deepEqual(copies(state), copies({ ...plain, ...scaler }));
+    assert.equal(state['scaler.growth_tracker']?.dtype, 'int32');
+    await assert.rejects(
+      optimizer.loadStateDict({ ...plain, 'scaler.scale': scaler['scaler.scale'] }),
+      { code: 'ERR_STATE_DICT', message: /only one of 'scaler\.scale'/ },
+    );
+    await optimizer.loadStateDict(plain);
+    assert.deepEqual(Object.keys(await optimizer.stateDict()), ['lr']);
+    module.dispose();
+  });
+
   it('takes learning rates one by one', async () => {
     const module = await smallModel();
     const optimizer = await optimizerOf(
