@@ -168,6 +168,8 @@ export class Trainer implements AsyncDisposable {
     this.#running = true;
     this.#clock.start();
     try {
+      // Of a step that an error cut short.
+      await this.#optimizer.zeroGrad();
       while (this.#position.ended === null) yield* this.#epoch(options);
     } catch (error) {
       await this.#group.abandon(error);
