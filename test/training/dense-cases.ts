@@ -51,13 +51,9 @@ export const CASES: Cases = {
   'fcos-original': () => original(),
   ssd: () => plainSsd(),
   ssdlite,
-  'retinanet-empty': () => retinanet(),
   'retinanet-options': () => retinanet({ fgIouThresh: 0.6, bgIouThresh: 0.3 }),
-  'fcos-empty': () => plainFcos(),
   'fcos-options': () => plainFcos({ centerSamplingRadius: 0.8 }),
-  'fcos-original-empty': () => original(),
   'fcos-original-options': () => original(0),
-  'ssd-empty': () => plainSsd(),
   'ssd-options': () => plainSsd({ iouThresh: 0.4, positiveFraction: 0.4 }),
   'ssdlite-many-boxes': ssdlite,
 };
