@@ -5,8 +5,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <c10/core/Event.h>
+#include <c10/util/Logging.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <future>
 #include <thread>
@@ -24,18 +26,46 @@ using namespace std::chrono_literals;
 
 constexpr const char* kWordKey = "left";  // of the process that ended the group
 
+// On a thread of its own; false where the system has none to give: then it does not happen.
+bool in_background(std::function<void()> work) noexcept {
+  try {
+    std::thread(std::move(work)).detach();
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+// LibTorch logs a store that does not answer with a stack trace; here that says nothing new. Its
+// log is the process's: what others log in these milliseconds is lost, errors apart. Where the
+// environment asks for a level, that stays.
+class QuietLog {
+ public:
+  QuietLog() {
+    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_ERROR;
+  }
+  ~QuietLog() { FLAGS_caffe2_log_level = before_; }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+
+ private:
+  const int before_ = FLAGS_caffe2_log_level;
+};
+
 // `look` on a thread of its own, for as long as `patience`: a store whose server hangs never
 // answers.
 std::string within(std::chrono::milliseconds patience, std::function<std::string()> look) {
   auto answer = std::make_shared<std::promise<std::string>>();
   std::future<std::string> coming = answer->get_future();
-  std::thread([answer, look = std::move(look)] {
+  const bool asked = in_background([answer, look = std::move(look)] {
+    const QuietLog quiet;
     try {
       answer->set_value(look());
     } catch (const std::exception&) {
       answer->set_value("");  // the store is gone
     }
-  }).detach();
+  });
+  if (!asked) return "";
   return coming.wait_for(patience) == std::future_status::ready ? coming.get() : "";
 }
 
@@ -89,12 +119,15 @@ void ProcessGroup::close(const std::string& reason) noexcept {
   // The backend's destructor waits for all that is under way, which may be until the timeout.
   const auto deadline = Clock::now() + 1s;
   while (!connections_->idle() && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
-  if (!connections_->idle()) {
-    std::thread([backend = connections_->backend] {}).detach();
-    connections_->under_way.clear();
-  }
   connections_->nccl.reset();
-  connections_->backend.reset();
+  if (connections_->idle()) {
+    connections_->backend.reset();
+    return;
+  }
+  connections_->under_way.clear();
+  auto backend = std::make_shared<c10::intrusive_ptr<c10d::Backend>>();
+  connections_->backend.swap(*backend);
+  in_background([backend] { backend->reset(); });
 }
 
 void ProcessGroup::abandon(const std::string& reason) noexcept {

@@ -63,7 +63,7 @@ const scenarios: Readonly<Record<string, (group: ProcessGroup) => Promise<void>>
   async killed(group) {
     const parts = await prepared(group, 'retinanet');
     await step(group, parts);
-    if (group.rank === 1) process.kill(process.pid, 'SIGKILL');
+    if (group.rank === Number(process.env.VICTIM)) process.kill(process.pid, 'SIGKILL');
     await step(group, parts);
   },
 
