@@ -273,6 +273,19 @@ describe('training in several processes', function () {
       assert.equal(lines.length, 6);
     });
 
+    it('leave a checkpoint, where one is lost, that two others go on from', async () => {
+      await writeSquares(folder, { train: 8, val: 2 });
+      const ended = await runGroup('run', folder, [0, 1], { VICTIM: '1' });
+      assert.equal(ended[0]?.error?.code, 'ERR_PEER_LOST');
+      const [resumed] = await runGroup('run', folder, [0, 1], { RESUME: '' });
+      assert.equal(resumed?.error, undefined);
+      const whole = join(folder, 'whole');
+      await writeSquares(whole, { train: 8, val: 2 });
+      const [uninterrupted] = await runGroup('run', whole);
+      const { steps } = resumed?.told.at(-1) ?? {};
+      assert.deepEqual(steps, (uninterrupted?.told[1]?.steps as number[]).slice(2));
+    });
+
     it('stop after the same step, with a checkpoint, where one is told to', async () => {
       await writeSquares(folder, { train: 16, val: 1 });
       const told = (await runGroup('stopped', folder)).map(({ told: [, line] }) => line);

@@ -24,6 +24,10 @@ function keep(path: string, state: Readonly<Record<string, Tensor>>): void {
   writeFileSync(path, writeSafetensors(Object.entries(state)));
 }
 
+function isVictim(group: ProcessGroup): boolean {
+  return String(group.rank) === process.env.VICTIM;
+}
+
 /** Weights of its own at first, then rank 0's. */
 async function prepared(group: ProcessGroup, model: ModelName) {
   const detector = await makeDetector(model, 10 + group.rank);
@@ -63,7 +67,7 @@ const scenarios: Readonly<Record<string, (group: ProcessGroup) => Promise<void>>
   async killed(group) {
     const parts = await prepared(group, 'retinanet');
     await step(group, parts);
-    if (group.rank === Number(process.env.VICTIM)) process.kill(process.pid, 'SIGKILL');
+    if (isVictim(group)) process.kill(process.pid, 'SIGKILL');
     await step(group, parts);
   },
 
@@ -95,11 +99,14 @@ const scenarios: Readonly<Record<string, (group: ProcessGroup) => Promise<void>>
   async run(group) {
     const { data, val } = await openSquares(folder);
     const detector = await makeDetector('retinanet', group.rank);
-    const trainer = await Trainer.create(squaresRun(folder, 'two', { detector, data, val, group }));
+    const options = squaresRun(folder, 'two', { detector, data, val, group });
+    const resume = process.env.RESUME !== undefined;
+    const trainer = await Trainer.create({ ...options, resume, checkpointMinutes: 0 });
     const steps: number[] = [];
     const figures: unknown[] = [];
-    for await (const { total, evaluation } of trainer.run()) {
+    for await (const { step, total, evaluation } of trainer.run()) {
       steps.push(total);
+      if (isVictim(group) && step === 2) process.kill(process.pid, 'SIGKILL');
       if (evaluation) figures.push(evaluation.figures);
     }
     await trainer.dispose();
