@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,17 @@ namespace torchdet::detection {
 // 'pool').
 using FeatureMaps = std::vector<std::pair<std::string, at::Tensor>>;
 
+// Weights of torchvision's RPNHead with one convolution: 3 x 3 and ReLU, then 1 x 1 each for the
+// logits of A anchors and their deltas.
+struct RpnHeadWeights {
+  at::Tensor conv_weight;  // C x C x 3 x 3
+  at::Tensor conv_bias;
+  at::Tensor cls_weight;  // A x C x 1 x 1
+  at::Tensor cls_bias;
+  at::Tensor bbox_weight;  // 4A x C x 1 x 1
+  at::Tensor bbox_bias;
+};
+
 class RcnnNetwork {
  public:
   virtual ~RcnnNetwork() = default;
@@ -24,6 +36,10 @@ class RcnnNetwork {
   // Per level: objectness logits N x A x H x W and box deltas N x 4A x H x W.
   virtual std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>> rpn_head(
       const std::vector<at::Tensor>& features) = 0;
+
+  // Those of the head above, where it seems to be of this make by its names and shapes: what it
+  // computes may still be something else.
+  virtual std::optional<RpnHeadWeights> rpn_head_weights() { return std::nullopt; }
 
   // Class logits R x C and box regression R x 4C of pooled features R x channels x h x w.
   virtual std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) = 0;

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <optional>
 #include <utility>
 
 #include "checks.h"
@@ -12,6 +13,7 @@
 #include "roi_pool.h"
 #include "rpn.h"
 #include "rpn_losses.h"
+#include "rpn_places.h"
 #include "serial_scope.h"
 #include "stage_parts.h"
 #include "training_batch.h"
@@ -19,8 +21,33 @@
 namespace torchdet::detection {
 namespace {
 
+constexpr double kRounding = 1e-3;
+
 // Mixed precision ends at the heads: losses and boxes are float32.
 at::Tensor in_float(const at::Tensor& tensor) { return tensor.to(at::kFloat); }
+
+// But for rounding. A head with torchvision's names may compute something else than torchvision's.
+bool agree(const AnchorOutputs& few, const AnchorOutputs& all) {
+  const auto close = [](const at::Tensor& one, const at::Tensor& other) {
+    const double largest = other.abs().max().item<double>();
+    return (one - other).abs().max().item<double>() <= kRounding * largest;
+  };
+  const at::NoGradGuard no_gradients;
+  return close(few.objectness, all.objectness) && close(few.deltas, all.deltas);
+}
+
+// The head over whole maps in one memory order.
+FlatHeads run_head(RcnnNetwork& network, const std::vector<at::Tensor>& maps) {
+  const auto [objectness, deltas] = network.rpn_head(maps);
+  FlatHeads flat = flatten_heads(objectness, deltas);
+  flat.objectness = in_float(flat.objectness);
+  flat.deltas = in_float(flat.deltas);
+  return flat;
+}
+
+AnchorOutputs pick(const FlatHeads& heads, const at::Tensor& rows) {
+  return {heads.objectness.flatten().index_select(0, rows), heads.deltas.index_select(0, rows)};
+}
 
 }  // namespace
 
@@ -50,24 +77,37 @@ GeneralizedRcnn::RpnTraining GeneralizedRcnn::train_rpn(RcnnNetwork& network,
                                                         const TrainingBatch& batch,
                                                         const at::Generator& generator) {
   check_features(maps, anchors_.levels(), batch.targets.size());
-  const auto [objectness, deltas] = network.rpn_head(maps);
-  const SerialScope serial;
-  FlatHeads flat = flatten_heads(objectness, deltas);
-  flat.objectness = in_float(flat.objectness);
-  flat.deltas = in_float(flat.deltas);
+  std::optional<RpnHeadWeights> weights;
+  if (maps.front().scalar_type() == at::kFloat) weights = network.rpn_head_weights();
+  FlatHeads flat;
+  {
+    const c10::AutoGradMode gradients(at::GradMode::is_enabled() && !weights);
+    flat = run_head(network, maps);
+  }
   RpnTraining training;
-  at::Tensor anchors;
+  AnchorSamples samples;
   {
     const at::NoGradGuard no_gradients;
-    anchors = anchors_.grid_anchors(sizes_of(maps), spatial_size(batch.images.tensor), device_);
+    const SerialScope serial;
+    const at::Tensor anchors =
+        anchors_.grid_anchors(sizes_of(maps), spatial_size(batch.images.tensor), device_);
     // First, since it looks at all the head's numbers and the losses only at a few.
     const FlatHeads detached{flat.objectness.detach(), flat.deltas.detach(), flat.level_anchors};
     training.proposals =
         select_proposals(detached, anchors, batch.images.image_sizes, config_.rpn,
                          {config_.rpn.pre_nms_top_n_train, config_.rpn.post_nms_top_n_train})
             .boxes;
+    samples = sample_anchors(detached.objectness.flatten(), anchors, batch.targets, config_.rpn,
+                             generator);
   }
-  training.losses = rpn_losses(flat, anchors, batch.targets, config_.rpn, generator);
+  const at::Tensor rows = samples.rows();
+  AnchorOutputs outputs = pick(flat, rows);
+  if (weights) {
+    const bool any = rows.size(0) > 0;
+    AnchorOutputs few = any ? rpn_head_at(*weights, maps, rows) : AnchorOutputs();
+    outputs = any && agree(few, outputs) ? std::move(few) : pick(run_head(network, maps), rows);
+  }
+  training.losses = rpn_losses(outputs.objectness, outputs.deltas, samples);
   return training;
 }
 

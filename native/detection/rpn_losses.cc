@@ -4,7 +4,6 @@
 #include <ATen/core/Reduction.h>
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/smooth_l1_loss.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
@@ -21,13 +20,6 @@ namespace {
 
 constexpr double kBeta = 1.0 / 9;
 
-// The sampled anchors of the batch among its N*S, and the deltas the positive ones should get.
-struct AnchorSamples {
-  at::Tensor positive;  // int64
-  at::Tensor negative;  // int64
-  at::Tensor deltas;    // positives x 4
-};
-
 // S: 1 an object, 0 background, -1 neither.
 at::Tensor label_anchors(const at::Tensor& matches, const at::Tensor& logits,
                          const Target& target) {
@@ -39,6 +31,10 @@ at::Tensor label_anchors(const at::Tensor& matches, const at::Tensor& logits,
   return labels.masked_fill_(unsure, -1);
 }
 
+}  // namespace
+
+at::Tensor AnchorSamples::rows() const { return at::cat({positive, negative}); }
+
 AnchorSamples sample_anchors(const at::Tensor& objectness, const at::Tensor& anchors,
                              const std::vector<Target>& targets, const RpnConfig& config,
                              const at::Generator& generator) {
@@ -46,6 +42,9 @@ AnchorSamples sample_anchors(const at::Tensor& objectness, const at::Tensor& anc
   const SamplerRule sampler_rule{config.batch_size_per_image, config.positive_fraction};
   const BoxCoder coder({1, 1, 1, 1});
   const int64_t per_image = anchors.size(0);
+  TORCH_CHECK(objectness.size(0) == static_cast<int64_t>(targets.size()) * per_image,
+              "the RPN head gives ", objectness.size(0), " logits for ", targets.size(),
+              " images of ", per_image, " anchors each");
   std::vector<at::Tensor> positive;
   std::vector<at::Tensor> negative;
   std::vector<at::Tensor> deltas;
@@ -66,31 +65,21 @@ AnchorSamples sample_anchors(const at::Tensor& objectness, const at::Tensor& anc
   return {at::cat(positive), at::cat(negative), at::cat(deltas)};
 }
 
-}  // namespace
-
-RpnLosses rpn_losses(const FlatHeads& heads, const at::Tensor& anchors,
-                     const std::vector<Target>& targets, const RpnConfig& config,
-                     const at::Generator& generator) {
-  const at::Tensor objectness = heads.objectness.flatten();
-  TORCH_CHECK(objectness.size(0) == static_cast<int64_t>(targets.size()) * anchors.size(0),
-              "the RPN head gives ", objectness.size(0), " logits for ", targets.size(),
-              " images of ", anchors.size(0), " anchors each");
-  AnchorSamples samples;
+RpnLosses rpn_losses(const at::Tensor& objectness, const at::Tensor& deltas,
+                     const AnchorSamples& samples) {
+  const int64_t positives = samples.positive.size(0);
+  // 0 only where images mark no class at all and have no box.
+  const auto sampled = static_cast<double>(std::max<int64_t>(1, objectness.size(0)));
   at::Tensor wanted;
   {
     const at::NoGradGuard no_gradients;
-    samples = sample_anchors(objectness.detach(), anchors, targets, config, generator);
-    wanted = at::cat({at::ones(samples.positive.sizes(), objectness.options()),
-                      at::zeros(samples.negative.sizes(), objectness.options())});
+    wanted = at::zeros(objectness.sizes(), objectness.options());
+    wanted.narrow(0, 0, positives).fill_(1);
   }
-  // 0 only where images mark no class at all and have no box.
-  const auto sampled = static_cast<double>(std::max<int64_t>(1, wanted.size(0)));
-  const at::Tensor logits =
-      objectness.index_select(0, at::cat({samples.positive, samples.negative}));
   const at::Tensor entropy =
-      at::binary_cross_entropy_with_logits(logits, wanted, {}, {}, at::Reduction::Sum);
-  const at::Tensor distance = at::smooth_l1_loss(heads.deltas.index_select(0, samples.positive),
-                                                 samples.deltas, at::Reduction::Sum, kBeta);
+      at::binary_cross_entropy_with_logits(objectness, wanted, {}, {}, at::Reduction::Sum);
+  const at::Tensor distance =
+      at::smooth_l1_loss(deltas.narrow(0, 0, positives), samples.deltas, at::Reduction::Sum, kBeta);
   return {entropy / sampled, distance / sampled};
 }
 

@@ -4,6 +4,7 @@
 
 #include "inference_compiler.h"
 #include "network_parts.h"
+#include "rpn_head.h"
 
 namespace torchdet::script {
 namespace {
@@ -54,6 +55,10 @@ class ScriptNetwork : public detection::RcnnNetwork {
                 "rpn.head must return (objectness, deltas), got ", output.type()->str());
     const auto& elements = output.toTupleRef().elements();
     return {tensors_of(elements[0], "rpn.head"), tensors_of(elements[1], "rpn.head")};
+  }
+
+  std::optional<detection::RpnHeadWeights> rpn_head_weights() override {
+    return script::rpn_head_weights(rpn_head_);
   }
 
   std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) override {

@@ -40,8 +40,11 @@ def fill(module, scales=None, values=None, prefix=""):
 
 
 def image(height, width, seed, kind="float"):
-    """Uniform colours in blocks of 8 x 8 pixels. kind: float (CHW in 0..1), rgb or grey (uint8, HWC)."""
+    """Uniform colours in blocks of 8 x 8 pixels. kind: float (CHW in 0..1), rgb or grey (uint8, HWC); noise: as float, each
+    pixel for itself."""
     torch.manual_seed(seed)
+    if kind == "noise":
+        return torch.rand(3, height, width)
     channels = 1 if kind == "grey" else 3
     colours = torch.rand(channels, math.ceil(height / BLOCK), math.ceil(width / BLOCK))
     pixels = colours.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)[:, :height, :width].contiguous()

@@ -57,8 +57,11 @@ export type MadeImage =
       readonly channels: 1 | 3;
     };
 
-/** Uniform colours in blocks; floats come as CHW, the others as interleaved bytes. */
+/** Uniform colours in blocks, or noise; floats and noise come as CHW, the others as interleaved bytes. */
 export function makeImage({ height, width, seed, kind = 'float' }: ImageRecipe): MadeImage {
+  if (kind === 'noise') {
+    return { kind: 'tensor', ...random('uniform', [3, height, width], seed) };
+  }
   const channels = kind === 'grey' ? 1 : 3;
   const rows = Math.ceil(height / BLOCK);
   const columns = Math.ceil(width / BLOCK);

@@ -7,7 +7,7 @@ export interface ImageRecipe {
   readonly height: number;
   readonly width: number;
   readonly seed: number;
-  readonly kind?: 'float' | 'rgb' | 'grey';
+  readonly kind?: 'float' | 'rgb' | 'grey' | 'noise';
 }
 
 /** What a strided sample was taken from. */

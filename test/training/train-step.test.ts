@@ -142,6 +142,20 @@ describe('trainStep', function () {
     assert.ok(moved.includes('rpn.head.cls_logits.weight'));
   });
 
+  it('a region proposal head of several convolutions trains too', async () => {
+    await using detector = await tinyDetector({ rpnHead: { convDepth: 2 } });
+    const optimizer = await detector.optimizer(sgd({ lr: 0.05 }));
+    const before = await snapshot(detector);
+    await detector.trainStep([sample], { optimizer });
+    const moved = changed(before, await snapshot(detector));
+    const head = Object.keys(before).filter((name) => name.startsWith('rpn.head.'));
+    assert.equal(head.length, 8);
+    assert.deepEqual(
+      head.filter((name) => !moved.includes(name)),
+      [],
+    );
+  });
+
   it('images without objects train too', async () => {
     await using detector = await tinyDetector();
     const optimizer = await detector.optimizer(sgd({ lr: 0.01 }));
