@@ -186,7 +186,7 @@ function createTrainer(
     seed,
     ema: options.ema ?? false,
     amp,
-    clipNorm,
+    clipNorm: clipNorm === 0 ? undefined : clipNorm,
     earlyStopping: patience === undefined ? undefined : { patience },
     evaluateEvery: evalEvery,
     bestBy,

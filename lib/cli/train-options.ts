@@ -43,7 +43,8 @@ export interface TrainOptions {
   readonly seed: number;
   readonly ema?: boolean | number;
   readonly amp: 'off' | 'bfloat16' | 'float16';
-  readonly clipNorm?: number;
+  /** 0: not at all. */
+  readonly clipNorm: number;
   readonly patience?: number;
   readonly evalEvery: number;
   readonly bestBy: 'ap' | 'ap50';

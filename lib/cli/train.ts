@@ -112,7 +112,7 @@ function addTrainingOptions(command: Command): Command {
         .choices(['off', 'bfloat16', 'float16'])
         .default('off'),
     )
-    .option('--clip-norm <n>', 'limit the norm of the gradients', positive)
+    .option('--clip-norm <n>', 'limit the norm of the gradients; 0: do not', numberFrom(0), 10)
     .option('--patience <n>', 'end after so many evaluations without a better one', wholeFrom(1))
     .option('--eval-every <n>', 'epochs from one evaluation to the next', wholeFrom(1), 1)
     .addOption(

@@ -51,6 +51,7 @@ const options: TrainOptions = {
   gamma: 0.1,
   seed: 0,
   amp: 'off',
+  clipNorm: 10,
   evalEvery: 1,
   bestBy: 'ap',
   checkpointMinutes: 5,
