@@ -1,4 +1,3 @@
-import { rename, rm } from 'node:fs/promises';
 import type { Binding, CancelToken, NativeDetector, NativeModule } from '../binding';
 import { abortable, PendingCalls } from './detection/calls';
 import {
@@ -30,6 +29,7 @@ import {
 import type { CollectiveOptions, ProcessGroup } from './distributed';
 import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
+import { fileError, replaceFile } from './files';
 import { type ImageInput, prepareImage } from './images/input';
 import { type AnyName, type NamedOptions, personDetector } from './models';
 import type { DetectorSpec } from './models/detector-spec';
@@ -368,18 +368,14 @@ export class Detector implements AsyncDisposable {
   async save(path: string): Promise<void> {
     const caller = new Error();
     const description = writeDescription(this.facts);
-    const part = `${path}.${process.pid}.part`;
-    const write = async () => {
-      try {
-        await this.#module.save(part, { [DESCRIPTION_FILE]: description });
-        await rename(part, path);
-      } catch (cause) {
-        await rm(part, { force: true });
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new TorchdetError('ERR_FILE', `Could not write ${path}: ${reason}`, { cause });
-      }
-    };
-    await onCallersStack(this.#calls.run(write), caller);
+    const write = (part: string) =>
+      this.#module.save(part, { [DESCRIPTION_FILE]: description }).catch((cause: unknown) => {
+        throw fileError('write', path, cause);
+      });
+    await onCallersStack(
+      this.#calls.run(() => replaceFile(path, write)),
+      caller,
+    );
   }
 
   /** Waits for work under way, then gives the model's memory back. Later calls reject with ERR_DISPOSED. */

@@ -154,7 +154,7 @@ function tellProblems({ data }: TrainingImages, say: (line: string) => void): vo
   const first = problems[0];
   if (!first) return;
   say(
-    `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} in the data set, as torchdet data check tells; the first: ${describeProblem(first)}`,
+    `${plural(problems.length, 'problem')} in the data set, as torchdet data check tells; the first: ${describeProblem(first)}`,
   );
 }
 

@@ -13,15 +13,9 @@ import type { Dataset } from '../data/dataset';
 import { describeByName } from '../detection/opening';
 import { Detector } from '../detector';
 import { nearestName } from '../errors';
-import {
-  detectorFromDescription,
-  fasterRcnn,
-  fcos,
-  keypointRcnn,
-  maskRcnn,
-  retinaNet,
-} from '../models';
+import { detectorFromDescription } from '../models';
 import type { DetectorDescription, DetectorSpec } from '../models/detector-spec';
+import { PYRAMID_FAMILIES } from '../models/from-description';
 import { smallDetector } from '../models/person';
 import { isModelName } from '../models/registry';
 import { DEFAULT_WEIGHTS } from '../runtime/addons';
@@ -36,14 +30,6 @@ export interface ModelPlan {
   readonly backboneWeights?: string;
 }
 
-const FAMILIES: Readonly<Record<string, (options: never) => DetectorSpec>> = {
-  fasterRcnn,
-  maskRcnn,
-  keypointRcnn,
-  retinaNet,
-  fcos,
-};
-
 /** What images are resized to for MobileNets, which are chosen for speed: torchvision's 800 and 1333 take three times as long. */
 const MOBILE_SIZES = { minSize: 480, maxSize: 800 };
 
@@ -51,11 +37,11 @@ const MOBILE_SIZES = { minSize: 480, maxSize: 800 };
 const plain = (name: string) => name.replace(/[-_]/g, '').toLowerCase();
 
 function familyOf(name: string) {
-  const found = Object.keys(FAMILIES).find((family) => plain(family) === plain(name));
-  if (found !== undefined) return FAMILIES[found];
+  const found = Object.keys(PYRAMID_FAMILIES).find((family) => plain(family) === plain(name));
+  if (found !== undefined) return PYRAMID_FAMILIES[found];
   const hint = isModelName(name) ? ` "${name}" has its backbone: leave out --backbone.` : '';
   throw new UsageError(
-    `--model ${name} with --backbone must be one of ${Object.keys(FAMILIES).join(', ')}.${hint}`,
+    `--model ${name} with --backbone must be one of ${Object.keys(PYRAMID_FAMILIES).join(', ')}.${hint}`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** Writes Pascal VOC's files: an XML file for each image, lists of the splits, and the classes in their order. */
 import { join } from 'node:path';
+import { escapeXml } from '../xml';
 import type { Dataset, Entry } from './dataset';
 import { stemOf } from './reader';
 import {
@@ -13,10 +14,6 @@ import {
   type WriteContext,
   type Writer,
 } from './write';
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
 
 function objectXml(entry: Entry, k: number, name: string): string {
   const [x1, y1, x2, y2] = boxOf(entry, k).map(clean);

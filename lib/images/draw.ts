@@ -1,5 +1,6 @@
 import sharp, { type OverlayOptions, type Sharp } from 'sharp';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { escapeXml } from '../xml';
 import { decodeImage } from './decode';
 import { keypointElements, type DrawnKeypoint } from './draw-keypoints';
 import { withMasks } from './draw-masks';
@@ -72,10 +73,6 @@ export function classColour(label: number): string {
 function inkOn(colour: string): string {
   const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#000' : '#fff';
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function labelText(detection: DrawnObject): string {

@@ -25,16 +25,12 @@ import { buildModel } from './registry';
 import { retinaNet } from './retinanet/retinanet';
 import { ssd } from './ssd/ssd';
 
-/** Families on a backbone of one's choice, by the name of their builder; each checks every option. */
-const FAMILIES: Readonly<Record<string, (options: never) => DetectorSpec>> = {
-  fasterRcnn,
-  maskRcnn,
-  keypointRcnn,
-  retinaNet,
-  fcos,
-  fcosOriginal,
-  ssd,
-};
+type Families = Readonly<Record<string, (options: never) => DetectorSpec>>;
+
+/** Families that any backbone with a pyramid suits, by the name of their builder; each checks every option. */
+export const PYRAMID_FAMILIES: Families = { fasterRcnn, maskRcnn, keypointRcnn, retinaNet, fcos };
+
+const FAMILIES: Families = { ...PYRAMID_FAMILIES, fcosOriginal, ssd };
 
 /**
  * Describes a detector once more from what an archive carries. The names and options in it are checked as any other.

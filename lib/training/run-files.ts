@@ -10,14 +10,7 @@ import type { Optimizer } from './optimizer';
 import type { MetricsRecord } from './records';
 import { evaluationDetails } from './report/details';
 import { reportOfRun } from './report/run-report';
-import {
-  JsonLines,
-  readIfThere,
-  replaceFile,
-  RUN_FILES,
-  RunFolder,
-  writeWhole,
-} from './run-folder';
+import { JsonLines, readIfThere, RUN_FILES, RunFolder, writeWhole } from './run-folder';
 import { readRunState, type RunPosition, type RunState, writeRunState } from './run-state';
 import type { TrainingPlan } from './trainer-options';
 
@@ -197,7 +190,7 @@ export class RunFiles {
   /** last.pt: the detector as it is. */
   async saveLast(detector: Detector): Promise<void> {
     if (!this.#lines) return;
-    await replaceFile(this.folder.file('last'), (part) => detector.save(part));
+    await detector.save(this.folder.file('last'));
   }
 
   /** What going on needs. */
@@ -211,7 +204,7 @@ export class RunFiles {
   /** best.pt, and what the report tells of it. */
   async saveBest(detector: Detector, found: DetectorEvaluation, data: Dataset): Promise<void> {
     if (!this.#lines) return;
-    await replaceFile(this.folder.file('best'), (part) => detector.save(part));
+    await detector.save(this.folder.file('best'));
     const details = await evaluationDetails(found, data);
     await writeWhole(this.folder.file('evaluation'), JSON.stringify(details));
   }

@@ -1,8 +1,9 @@
 /** The folder of a training run: what is in it, and how it is written so that an end at any moment leaves it usable. */
-import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { TorchdetError } from '../errors';
+import { fileError, replaceFile } from '../files';
 
 /** Names of the files in a run's folder. */
 export const RUN_FILES = {
@@ -15,58 +16,9 @@ export const RUN_FILES = {
   report: 'report.html',
 } as const;
 
-function fileError(action: string, path: string, cause: unknown): TorchdetError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new TorchdetError('ERR_FILE', `Could not ${action} ${path}: ${reason}`, { cause });
-}
-
-/** Makes what was renamed or created in a folder outlast a loss of power. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/**
- * Puts a file in its place whole or not at all: written beside it, brought to the disk, renamed.
- *
- * @param write writes the file at the path it is given
- * @throws TorchdetError ERR_FILE, and what `write` throws
- */
-export async function replaceFile(
-  path: string,
-  write: (part: string) => Promise<void>,
-): Promise<void> {
-  const part = `${path}.${process.pid}.${randomBytes(3).toString('hex')}.part`;
-  try {
-    await write(part);
-    const file = await open(part, 'r+');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(part, path);
-    await syncFolder(dirname(path));
-  } catch (cause) {
-    await rm(part, { force: true });
-    throw cause instanceof TorchdetError ? cause : fileError('write', path, cause);
-  }
-}
-
 /** {@link replaceFile} with contents at hand. */
 export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  await replaceFile(path, async (part) => {
-    const file = await open(part, 'w');
-    try {
-      await file.writeFile(contents);
-    } finally {
-      await file.close();
-    }
-  });
+  await replaceFile(path, (part) => writeFile(part, contents));
 }
 
 /** The file's text, or undefined where there is none. */

@@ -22,12 +22,6 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-// A method of an ObjectWrap class, guarded: for use as InstanceMethod<guard<&Class::method>>.
-template <typename Class, Napi::Value (Class::*method)(const Napi::CallbackInfo&)>
-Napi::Value guard_method(Class* self, const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return (self->*method)(info); });
-}
-
 std::vector<int64_t> integers(const Napi::Value& value, const char* what);
 std::vector<double> doubles(const Napi::Value& value, const char* what);
 std::vector<std::string> strings(const Napi::Value& value, const char* what);

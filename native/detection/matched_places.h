@@ -20,7 +20,6 @@ struct MatchedPlaces {
   at::Tensor boxes;             // P x 4, of their objects
   std::vector<int64_t> counts;  // per image; they add up to P
 
-  int64_t images_count() const { return classes.size(0); }
   int64_t total() const { return rows.size(0); }
   // P x numbers: what a head puts out (N x S x numbers) at these places.
   at::Tensor pick(const at::Tensor& output) const;

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { resnetFpn } from '../../lib/backbones';
 import type { ResnetFpnOptions } from '../../lib/backbones';
 import { stateOf } from '../../lib/nn';
+import { untyped } from '../models/refuses';
 
 const shapesOf = (options: ResnetFpnOptions) =>
   new Map(
     [...stateOf(resnetFpn('resnet50', options).module)].map(({ name, shape }) => [name, shape]),
   );
-
-const untyped = (options: unknown): never => options as never;
 
 describe('variants of ResNet', () => {
   it('puts deformable convolutions in the place of the 3x3 of the layers asked for', () => {

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { main } from '../../lib/cli/main';
 import { DataProgress } from '../../lib/cli/run-data';
 import { findLibtorch } from '../../lib/runtime/libtorch';
 import { openDataset } from '../../lib/data';
@@ -17,28 +16,9 @@ import {
   vocXml,
   yoloFiles,
 } from '../data/made-files';
+import { runHere } from './run-here';
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function data(...args: string[]): Promise<Finished> {
-  let stdout = '';
-  let stderr = '';
-  const writeOut = process.stdout.write.bind(process.stdout);
-  const writeErr = process.stderr.write.bind(process.stderr);
-  process.stdout.write = (text: string | Uint8Array) => Boolean((stdout += text.toString()));
-  process.stderr.write = (text: string | Uint8Array) => Boolean((stderr += text.toString()));
-  try {
-    const code = await main(['data', ...args]);
-    return { code, stdout, stderr };
-  } finally {
-    process.stdout.write = writeOut;
-    process.stderr.write = writeErr;
-  }
-}
+const data = (...args: string[]) => runHere('data', ...args);
 
 const badVoc = {
   ...vocFiles,

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { writeSafetensors } from '../../lib/checkpoints';
-import { main } from '../../lib/cli/main';
 import { decodeImage } from '../../lib/images/decode';
 import { findLibtorch } from '../../lib/runtime/libtorch';
+import { runHere } from './run-here';
 
 const root = resolve(__dirname, '../..');
 const start = `require('./lib/cli/main').main(process.argv.slice(1)).then((c) => { process.exitCode = c })`;
@@ -39,23 +39,6 @@ function torchdet(args: string[], interruptOn?: RegExp): Promise<Finished> {
       done({ code, stdout, stderr });
     });
   });
-}
-
-/** Runs the command line here, for what needs no process of its own. */
-async function inProcess(args: string[]): Promise<Finished> {
-  let stdout = '';
-  let stderr = '';
-  const writeOut = process.stdout.write.bind(process.stdout);
-  const writeErr = process.stderr.write.bind(process.stderr);
-  process.stdout.write = (text: string | Uint8Array) => Boolean((stdout += text.toString()));
-  process.stderr.write = (text: string | Uint8Array) => Boolean((stderr += text.toString()));
-  try {
-    const code = await main(args);
-    return { code, stdout, stderr };
-  } finally {
-    process.stdout.write = writeOut;
-    process.stderr.write = writeErr;
-  }
 }
 
 describe('torchdet on the command line', () => {
@@ -109,8 +92,8 @@ describe('torchdet on the command line', () => {
   ];
   for (const [name, args, message] of usage) {
     it(`exits with 2 for ${name}`, async () => {
-      const { code, stdout, stderr } = await inProcess(
-        args.map((arg) => (arg === 'CHECKPOINT' ? checkpoint : arg)),
+      const { code, stdout, stderr } = await runHere(
+        ...args.map((arg) => (arg === 'CHECKPOINT' ? checkpoint : arg)),
       );
       assert.match(stderr, message);
       assert.equal(stdout, '');
@@ -122,30 +105,30 @@ describe('torchdet on the command line', () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
       version: string;
     };
-    assert.deepEqual(await inProcess(['--version']), {
+    assert.deepEqual(await runHere('--version'), {
       code: 0,
       stdout: `${version}\n`,
       stderr: '',
     });
-    const { code, stdout } = await inProcess(['--help']);
+    const { code, stdout } = await runHere('--help');
     assert.equal(code, 0);
     for (const command of ['detect', 'models', 'doctor', 'install-libtorch'])
       assert.ok(stdout.includes(command));
-    const help = await inProcess(['detect', '--help']);
+    const help = await runHere('detect', '--help');
     assert.equal(help.code, 0);
     assert.match(help.stdout, /Examples:[^]*Exit code/);
   });
 
   it('lists models', async () => {
-    const { code, stdout } = await inProcess(['models', '--json']);
+    const { code, stdout } = await runHere('models', '--json');
     assert.equal(code, 0);
     const models = JSON.parse(stdout) as { name: string }[];
     assert.ok(models.some(({ name }) => name === 'fasterrcnn_resnet50_fpn'));
-    assert.match((await inProcess(['models'])).stdout, /^fasterrcnn_resnet50_fpn /m);
+    assert.match((await runHere('models')).stdout, /^fasterrcnn_resnet50_fpn /m);
   });
 
   it('exits with 1 where no input is there', async () => {
-    const { code, stdout, stderr } = await inProcess(['detect', 'gone.jpg', '--json']);
+    const { code, stdout, stderr } = await runHere('detect', 'gone.jpg', '--json');
     assert.deepEqual([code, stdout], [1, '[]\n']);
     assert.match(stderr, /gone\.jpg: no such file or folder/);
   });

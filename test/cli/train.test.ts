@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Detector } from '../../lib';
-import { main } from '../../lib/cli/main';
 import { resumedOptions, train } from '../../lib/cli/run-train';
 import { holdOut, openTrainingImages } from '../../lib/cli/train-data';
 import { planModel } from '../../lib/cli/train-model';
@@ -15,29 +14,9 @@ import { readRunState } from '../../lib/training/run-state';
 import type { TrainingStep } from '../../lib/training/trainer';
 import { writeSquares } from '../training/made-data';
 import { oneThread } from '../training/trainer-helpers';
+import { runHere } from './run-here';
 
 const folder = mkdtempSync(join(tmpdir(), 'torchdet-train-'));
-
-/** Runs the command line and gives what it prints. */
-async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const printed = { stdout: '', stderr: '' };
-  const writes = (['stdout', 'stderr'] as const).map((name) => {
-    const stream = process[name];
-    const write = stream.write.bind(stream);
-    stream.write = (text: string | Uint8Array) => {
-      printed[name] += String(text);
-      return true;
-    };
-    return () => {
-      stream.write = write;
-    };
-  });
-  try {
-    return { code: await main(args), ...printed };
-  } finally {
-    for (const restore of writes) restore();
-  }
-}
 
 const options: TrainOptions = {
   valFraction: 0.1,
@@ -85,7 +64,14 @@ describe('torchdet train', () => {
   const quick = () => ['--data', data, '--model', tiny(), '--batch-size', '2', '--device', 'cpu'];
 
   it('trains, evaluates, and says where the results are', async () => {
-    const { code, stdout, stderr } = await run('train', ...quick(), '--out', out, '--epochs', '1');
+    const { code, stdout, stderr } = await runHere(
+      'train',
+      ...quick(),
+      '--out',
+      out,
+      '--epochs',
+      '1',
+    );
     assert.equal(code, 0, stderr);
     assert.equal(stdout, '');
     assert.match(stderr, /No weights to begin with/);
@@ -103,13 +89,13 @@ describe('torchdet train', () => {
   });
 
   it('goes on with the options that the run was begun with', async () => {
-    const { code, stderr } = await run('train', '--out', out, '--resume', '--epochs', '2');
+    const { code, stderr } = await runHere('train', '--out', out, '--resume', '--epochs', '2');
     assert.equal(code, 0, stderr);
     assert.match(stderr, /2 epochs of 2 steps, going on after step 2\n/);
     assert.match(stderr, /\nepoch 2\/2/);
-    const again = await run('train', '--out', out, '--resume', '--epochs', '2');
+    const again = await runHere('train', '--out', out, '--resume', '--epochs', '2');
     assert.match(again.stderr, /There was nothing left to do\./);
-    const changed = await run('train', '--out', out, '--resume', '--seed', '7');
+    const changed = await runHere('train', '--out', out, '--resume', '--seed', '7');
     assert.equal(changed.code, 2);
     assert.match(changed.stderr, /seed was 0, is 7/);
   });
@@ -159,7 +145,7 @@ describe('torchdet train', () => {
   it('trains an archive further', async () => {
     const more = join(folder, 'more');
     const args = ['--data', data, '--model', join(out, 'best.pt'), '--epochs', '1', '--no-val'];
-    const { code, stderr } = await run('train', ...args, '--batch-size', '4', '--out', more);
+    const { code, stderr } = await runHere('train', ...args, '--batch-size', '4', '--out', more);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /--model .*more\/last\.pt/);
   });
@@ -167,12 +153,12 @@ describe('torchdet train', () => {
   it('eval prints figures of the trained detector, as a table, JSON and a page', async () => {
     const args = ['eval', '--data', data, '--model', join(out, 'best.pt'), '--device', 'cpu'];
     const page = join(folder, 'eval.html');
-    const table = await run(...args, '--report', page);
+    const table = await runHere(...args, '--report', page);
     assert.equal(table.code, 0, table.stderr);
     assert.match(table.stdout, /^2 images; figures in percent\n\nboxes +objects +AP +AP50/);
     assert.match(table.stdout, /\nall +4 /);
     assert.match(readFileSync(page, 'utf8'), /Figures of boxes/);
-    const { stdout } = await run(...args, '--json');
+    const { stdout } = await runHere(...args, '--json');
     const found = JSON.parse(stdout) as {
       images: number;
       bbox: { figures: { ap: number }; classes: { name: string }[] };
@@ -206,7 +192,7 @@ describe('torchdet train', () => {
       [['--out', `${out}x`, ...quick(), '--classes', 'green'], /red, blue/],
     ];
     for (const [args, message] of cases) {
-      const { code, stderr } = await run('train', ...args);
+      const { code, stderr } = await runHere('train', ...args);
       assert.match(stderr, message);
       assert.ok(code === 2 || stderr.includes('ERR_DATASET'), stderr);
     }

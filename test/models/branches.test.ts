@@ -8,12 +8,11 @@ import { Detector, nn, readCheckpoint, writeSafetensors } from '../../lib';
 import type { Backbone } from '../../lib/backbones';
 import { resnetFpn } from '../../lib/backbones';
 import { bodyWithPyramid } from '../../lib/backbones/feature-pyramid';
-import { TorchdetError } from '../../lib/errors';
-import type { ErrorCode } from '../../lib/errors';
 import { buildModel, detectorFromDescription, keypointRcnn, maskRcnn } from '../../lib/models';
 import type { DetectorSpec } from '../../lib/models';
 import { assertModel, readCases } from './structure';
 import type { ModelCase } from './structure';
+import { refuses } from './refuses';
 
 interface BranchCase extends ModelCase {
   /** A case of a builder rather than of a model by name. */
@@ -49,17 +48,6 @@ const BUILT = {
       keypointHead: { layers: [64, 32, 48] },
     }),
 };
-
-function refuses(run: () => unknown, code: ErrorCode, ...parts: readonly string[]): void {
-  assert.throws(run, (error: unknown) => {
-    assert.ok(error instanceof TorchdetError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const part of parts) {
-      assert.ok(error.message.includes(part), `"${error.message}" does not say "${part}"`);
-    }
-    return true;
-  });
-}
 
 /** Options as a program in JavaScript might give them. */
 const masks = (options: object) => () => maskRcnn({ backbone, numClasses: 3, ...options });

@@ -2,23 +2,8 @@
 import assert from 'node:assert/strict';
 import { mobileNet, mobileNetFpn, resnetFpn } from '../../lib/backbones';
 import type { Backbone } from '../../lib/backbones';
-import { TorchdetError } from '../../lib/errors';
-import type { ErrorCode } from '../../lib/errors';
 import { buildModel, detectorFromDescription, fasterRcnn } from '../../lib/models';
-
-function refuses(run: () => unknown, code: ErrorCode, ...parts: readonly string[]): void {
-  assert.throws(run, (error: unknown) => {
-    assert.ok(error instanceof TorchdetError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const part of parts) {
-      assert.ok(error.message.includes(part), `"${error.message}" does not say "${part}"`);
-    }
-    return true;
-  });
-}
-
-/** Options as a program in JavaScript might give them. */
-const untyped = (options: unknown): never => options as never;
+import { refuses, untyped } from './refuses';
 
 describe('options of backbones', () => {
   it('names the nearest option and the nearest network', () => {

@@ -3,24 +3,9 @@ import assert from 'node:assert/strict';
 import type { DenseConfig } from '../../binding';
 import { resnetFpn, ssdLiteMobileNet, ssdVgg16 } from '../../lib/backbones';
 import type { Backbone } from '../../lib/backbones';
-import { TorchdetError } from '../../lib/errors';
-import type { ErrorCode } from '../../lib/errors';
 import { buildModel, detectorFromDescription, ssd } from '../../lib/models';
 import type { DetectorSpec, SsdOptions } from '../../lib/models';
-
-function refuses(run: () => unknown, code: ErrorCode, ...parts: readonly string[]): void {
-  assert.throws(run, (error: unknown) => {
-    assert.ok(error instanceof TorchdetError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const part of parts) {
-      assert.ok(error.message.includes(part), `"${error.message}" does not say "${part}"`);
-    }
-    return true;
-  });
-}
-
-/** Options as a program in JavaScript might give them. */
-const untyped = (options: unknown): never => options as never;
+import { refuses, untyped } from './refuses';
 
 const small = ssdLiteMobileNet('mobilenet_v3_small');
 const make = (options: Partial<SsdOptions> = {}): DetectorSpec<DenseConfig> =>

@@ -1,7 +1,6 @@
 // SSD's and SSDlite's names, shapes, order, freezing, configuration and first values against what the installed torchvision
 // wrote down (test/oracle/ssd_structure.py).
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DenseConfig } from '../../binding';
@@ -13,14 +12,8 @@ import { buildModel, detectorFromDescription } from '../../lib/models';
 import type { DetectorSpec, NamedModelOptions } from '../../lib/models';
 import { countParameters, stateOf } from '../../lib/nn';
 import type { Initializer, ModuleSpec } from '../../lib/nn';
-
-interface Structure {
-  readonly tensors: number;
-  readonly trainable: number;
-  readonly parameters: number;
-  readonly sha256: string;
-  readonly list?: readonly string[];
-}
+import { assertStructure } from './structure';
+import type { Structure } from './structure';
 
 interface BackboneCase extends Structure {
   readonly builder: string;
@@ -55,20 +48,6 @@ const FIXTURE = JSON.parse(
     readonly values: readonly (readonly [string, number, number])[];
   }[];
 };
-
-function assertStructure(module: ModuleSpec, expected: Structure): void {
-  const lines = [...stateOf(module)].map((entry) => {
-    let kind = 'buffer';
-    if (entry.kind === 'parameter') kind = entry.requiresGrad ? 'train' : 'frozen';
-    return `${entry.name} ${entry.shape.join('x')} ${kind}`;
-  });
-  if (expected.list) assert.deepEqual(lines, expected.list);
-  assert.equal(lines.length, expected.tensors, 'tensors in the state dict');
-  assert.equal(lines.filter((line) => line.endsWith(' train')).length, expected.trainable);
-  assert.equal(countParameters(module), expected.parameters);
-  const digest = createHash('sha256').update(lines.map((line) => `${line}\n`).join(''));
-  assert.equal(digest.digest('hex'), expected.sha256, 'list of tensors');
-}
 
 function build(builder: string, name: string, options: object): Backbone {
   if (builder === 'ssdVgg16') return ssdVgg16(options);

@@ -17,7 +17,7 @@ from archives import CLASSES
 from archives import FIXTURES as ARCHIVES
 from fill import image
 from stages import Golden
-from training import AGREEMENT, FIXTURES, SAMPLE, SEED, draw_targets, layout_noise, uncertain_gradients
+from training import AGREEMENT, FIXTURES, SEED, draw_targets, layout_noise, save_run, uncertain_gradients
 
 NAMES = ["fasterrcnn", "retinanet"]
 STEPS = 3
@@ -75,12 +75,7 @@ def make(name, out):
         uncertain=uncertain_gradients(gradients, others),
         noise=noise,
     )
-    golden.add("losses", losses, sample=losses.numel())
-    for parameter, gradient in gradients.items():
-        golden.add(f"gradient.{parameter}", gradient, SAMPLE)
-    for entry, change in changes.items():
-        golden.add(f"change.{entry}", change, SAMPLE)
-    golden.save(out / f"archive-{name}.safetensors")
+    save_run(golden, out / f"archive-{name}.safetensors", losses, gradients, changes)
     print(f"{name}: seed {seed}, losses {losses[0].tolist()} .. {losses[-1].tolist()}, noise {noise:.1e}", flush=True)
 
 

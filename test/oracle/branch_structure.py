@@ -5,8 +5,6 @@
 As structure.py, whose parts it uses; on the meta device.
 """
 
-from unittest import mock
-
 import torch
 import torchvision
 from torch import nn
@@ -16,7 +14,7 @@ from torchvision.models.detection.keypoint_rcnn import KeypointRCNN, KeypointRCN
 from torchvision.models.detection.mask_rcnn import MaskRCNN, MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
-from structure import config, levels, norm_eps, structure, write
+from structure import config, levels, named_model, norm_eps, structure, write
 
 WEIGHTS = {
     "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights,
@@ -26,15 +24,8 @@ WEIGHTS = {
 
 
 def model(name, options):
-    pretrained = options.get("pretrained", False)
     keypoints = {"num_keypoints": options["numKeypoints"]} if "numKeypoints" in options else {}
-    with mock.patch.object(nn.Module, "load_state_dict"), \
-            mock.patch("torchvision.models._api.WeightsEnum.get_state_dict"):
-        return detection.__dict__[name](
-            weights=WEIGHTS[name].DEFAULT if pretrained == "detector" else None,
-            weights_backbone=torchvision.models.ResNet50_Weights.DEFAULT if pretrained == "backbone" else None,
-            num_classes=options.get("numClasses"),
-            trainable_backbone_layers=options.get("trainableBackboneLayers"), **keypoints)
+    return named_model(name, WEIGHTS[name], torchvision.models.ResNet50_Weights, options, **keypoints)
 
 
 def model_cases():

@@ -6,14 +6,12 @@ As structure.py, on the meta device; the first values of untrained models are dr
 """
 
 import json
-from unittest import mock
 
 import torch
 import torchvision
-from torch import nn
 from torchvision.models import ResNet50_Weights, detection
 
-from structure import OUT, norm_eps, structure
+from structure import OUT, named_model, norm_eps, structure
 
 WEIGHTS = {
     "retinanet_resnet50_fpn": detection.RetinaNet_ResNet50_FPN_Weights,
@@ -23,14 +21,7 @@ WEIGHTS = {
 
 
 def model(name, options):
-    pretrained = options.get("pretrained", False)
-    with mock.patch.object(nn.Module, "load_state_dict"), \
-            mock.patch("torchvision.models._api.WeightsEnum.get_state_dict"):
-        return detection.__dict__[name](
-            weights=WEIGHTS[name].DEFAULT if pretrained == "detector" else None,
-            weights_backbone=ResNet50_Weights.DEFAULT if pretrained == "backbone" else None,
-            num_classes=options.get("numClasses"),
-            trainable_backbone_layers=options.get("trainableBackboneLayers"))
+    return named_model(name, WEIGHTS[name], ResNet50_Weights, options)
 
 
 def model_cases():

@@ -18,7 +18,7 @@ from torchvision.models.detection.ssd import SSDFeatureExtractorVGG, _vgg_extrac
 from torchvision.models.detection.ssdlite import SSDLiteFeatureExtractorMobileNet, _mobilenet_extractor
 from torchvision.ops import FrozenBatchNorm2d
 
-from structure import OUT, structure
+from structure import OUT, named_model, structure
 
 NORM = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
 NORMS = {"batch": NORM, "frozen": partial(FrozenBatchNorm2d, eps=0.001)}
@@ -68,15 +68,7 @@ def levels(backbone, side):
 
 
 def model(name, options):
-    whole, backbone = WEIGHTS[name]
-    pretrained = options.get("pretrained", False)
-    with mock.patch.object(nn.Module, "load_state_dict"), \
-            mock.patch("torchvision.models._api.WeightsEnum.get_state_dict"):
-        return detection.__dict__[name](
-            weights=whole.DEFAULT if pretrained == "detector" else None,
-            weights_backbone=backbone.DEFAULT if pretrained == "backbone" else None,
-            num_classes=options.get("numClasses"),
-            trainable_backbone_layers=options.get("trainableBackboneLayers"))
+    return named_model(name, *WEIGHTS[name], options)
 
 
 def model_cases():

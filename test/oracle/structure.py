@@ -117,16 +117,20 @@ WEIGHTS = {
 }
 
 
-def model(name, options):
-    whole, backbone = WEIGHTS[name]
+def named_model(name, weights, backbone_weights, options, **more):
+    """torchvision's model of that name without its weights being fetched: only what their presence decides."""
     pretrained = options.get("pretrained", False)
     with mock.patch.object(nn.Module, "load_state_dict"), \
             mock.patch("torchvision.models._api.WeightsEnum.get_state_dict"):
         return detection.__dict__[name](
-            weights=whole.DEFAULT if pretrained == "detector" else None,
-            weights_backbone=backbone.DEFAULT if pretrained == "backbone" else None,
+            weights=weights.DEFAULT if pretrained == "detector" else None,
+            weights_backbone=backbone_weights.DEFAULT if pretrained == "backbone" else None,
             num_classes=options.get("numClasses"),
-            trainable_backbone_layers=options.get("trainableBackboneLayers"))
+            trainable_backbone_layers=options.get("trainableBackboneLayers"), **more)
+
+
+def model(name, options):
+    return named_model(name, *WEIGHTS[name], options)
 
 
 def model_cases():

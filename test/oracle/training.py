@@ -182,6 +182,16 @@ def uncertain_gradients(gradients, others):
     ]
 
 
+def save_run(golden, path, losses, gradients, changes):
+    """Adds what steps came to: all losses, samples of the first gradients and of how the state changed."""
+    golden.add("losses", losses, sample=losses.numel())
+    for parameter, gradient in gradients.items():
+        golden.add(f"gradient.{parameter}", gradient, SAMPLE)
+    for entry, change in changes.items():
+        golden.add(f"change.{entry}", change, SAMPLE)
+    golden.save(path)
+
+
 def make(name, model, recipes, classes, out, calibration, *, masks=False, keypoints=0, learning_rate=2e-5, steps=STEPS, prepare=lambda model: None, still=False):
     """Finds images on which the model's training does not hang on rounding, and writes the case.
 
@@ -230,12 +240,7 @@ def make(name, model, recipes, classes, out, calibration, *, masks=False, keypoi
         noise=noise,
         uncertain=uncertain,
     )
-    golden.add("losses", losses, sample=losses.numel())
-    for parameter, gradient in gradients.items():
-        golden.add(f"gradient.{parameter}", gradient, SAMPLE)
-    for entry, change in changes.items():
-        golden.add(f"change.{entry}", change, SAMPLE)
-    golden.save(out / f"{name}.safetensors")
+    save_run(golden, out / f"{name}.safetensors", losses, gradients, changes)
     print(f"{name}: seed {seed}, losses {losses[0].tolist()} .. {losses[-1].tolist()}, noise {noise:.1e}", flush=True)
 
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Detector } from '../../lib';
-import { matchDetections } from './detectors';
-import { assertClose, whole } from './golden';
+import { assertClose } from './golden';
 import type { Golden } from './golden';
-import { batchShape, noiseFeatures, sizeOf } from './stages';
+import { batchShape, matchStageDetections, noiseFeatures, sizeOf } from './stages';
 
 /**
  * The head of a one-stage detector on feature maps of normal noise, and the detections it leads to; `missing` of them may be
@@ -26,22 +25,5 @@ export async function checkHead(detector: Detector, golden: Golden, missing = 0)
   for (const [name, tensor] of Object.entries(result.outputs)) {
     assertClose(golden, `head.${name}`, tensor);
   }
-  result.detections.forEach((found, i) => {
-    matchDetections(
-      {
-        boxes: whole(golden, `head.boxes.${i}`),
-        labels: whole(golden, `head.labels.${i}`),
-        scores: whole(golden, `head.scores.${i}`),
-      },
-      {
-        boxes: found.boxes.data as Float32Array,
-        labels: found.labels.data,
-        scores: found.scores.data as Float32Array,
-      },
-      // Boxes are in pixels of a batch of some hundred, scores in 0..1.
-      { boxes: 1e-5 * Math.max(...batch), scores: 1e-5 },
-      `detections of image ${i}`,
-      missing,
-    );
-  });
+  matchStageDetections(golden, 'head', result.detections, batch, missing);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Detector } from '../../lib';
 import { Tensor } from '../../lib';
+import type { StageDetections } from '../../lib/detection/stages';
 import { imagesOf, matchDetections } from './detectors';
 import type { Tolerance } from './detectors';
 import { random } from './fill';
@@ -81,20 +82,33 @@ export async function checkRoiHeads(detector: Detector, golden: Golden): Promise
   assertClose(golden, 'roiHeads.pooled', result.pooled);
   assertClose(golden, 'roiHeads.classLogits', result.classLogits);
   assertClose(golden, 'roiHeads.boxRegression', result.boxRegression);
-  result.detections.forEach((found, i) => {
+  matchStageDetections(golden, 'roiHeads', result.detections, batch);
+}
+
+/** A stage's detections, in the batch's pixels, against those under the stage's name; up to `missing` may be absent. */
+export function matchStageDetections(
+  golden: Golden,
+  stage: string,
+  detections: readonly StageDetections[],
+  batch: readonly number[],
+  missing = 0,
+): void {
+  detections.forEach((found, i) => {
     matchDetections(
       {
-        boxes: whole(golden, `roiHeads.boxes.${i}`),
-        labels: whole(golden, `roiHeads.labels.${i}`),
-        scores: whole(golden, `roiHeads.scores.${i}`),
+        boxes: whole(golden, `${stage}.boxes.${i}`),
+        labels: whole(golden, `${stage}.labels.${i}`),
+        scores: whole(golden, `${stage}.scores.${i}`),
       },
       {
         boxes: found.boxes.data as Float32Array,
         labels: found.labels.data,
         scores: found.scores.data as Float32Array,
       },
+      // Boxes are in pixels of a batch of some hundred, scores in 0..1.
       { boxes: 1e-5 * Math.max(...batch), scores: 1e-5 },
       `detections of image ${i}`,
+      missing,
     );
   });
 }

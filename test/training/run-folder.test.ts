@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { JsonLines, parseJsonLines, replaceFile, writeWhole } from '../../lib/training/run-folder';
+import { replaceFile } from '../../lib/files';
+import { JsonLines, parseJsonLines, writeWhole } from '../../lib/training/run-folder';
 
 describe('files of a run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'torchdet-run-folder-'));
