@@ -4,10 +4,11 @@ import { interruptible } from './interruptible';
 import {
   checkData,
   convertData,
+  mergeData,
   type CheckCommandOptions,
   type ConvertCommandOptions,
   type DataContext,
-  type DataOptions,
+  type MergeCommandOptions,
 } from './run-data';
 import { showData, type ShowCommandOptions } from './show-data';
 
@@ -46,6 +47,11 @@ function dataCommand(name: string, description: string): Command {
     .option('-j, --json', 'print JSON');
 }
 
+const imagesOption = () =>
+  new Option('--images <how>', 'what becomes of the images')
+    .choices(['copy', 'link', 'none'])
+    .default('copy');
+
 const checkHelp = `
 Checks annotations, images (all are decoded) and masks, and that no image is in two splits. Problems are told with file
 and line. With --json stdout is one object: { format, splits, images, objects, classes, ..., problems: [{ kind, file,
@@ -61,6 +67,13 @@ Exit code: 0; 1 where something failed; 2 for wrong usage; 130 after Ctrl-C.
 
 Example: torchdet data convert photos/ --to coco --out photos-coco/`;
 
+const mergeHelp = `
+Splits are joined by name; sets without splits go to train. Classes are joined by name. An image of a set that does not know
+a class says nothing about it: what a detector finds of it there counts as no mistake, in training and in evaluation.
+Exit code: 0; 1 where something failed; 2 for wrong usage; 130 after Ctrl-C.
+
+Example: torchdet data merge streets/ pets/ --classes person,dog --out both/`;
+
 const showHelp = `
 Exit code: 0; 1 where an image could not be read; 2 for wrong usage; 130 after Ctrl-C.
 
@@ -69,17 +82,13 @@ Examples:
   torchdet data show photos/ --out drawn/ --augment lsj     as training sees them
   torchdet data show photos/ --out drawn/ --image a.jpg     one that check has told of`;
 
-type Run<Options extends DataOptions> = (
-  path: string,
-  options: Options,
-  context: DataContext,
-) => Promise<number>;
+type Run<Options, Data> = (data: Data, options: Options, context: DataContext) => Promise<number>;
 
 /** `torchdet data`; `finish` receives the exit code. */
 export function dataCommands(finish: (code: number) => void): Command {
   const action =
-    <Options extends DataOptions>(run: Run<Options>) =>
-    async (path: string, options: Options): Promise<void> => {
+    <Options, Data = string>(run: Run<Options, Data>) =>
+    async (path: Data, options: Options): Promise<void> => {
       const { stdout, stderr } = process;
       finish(await interruptible((signal) => run(path, options, { stdout, stderr, signal })));
     };
@@ -94,11 +103,7 @@ export function dataCommands(finish: (code: number) => void): Command {
         .makeOptionMandatory(),
     )
     .requiredOption('-o, --out <folder>', 'a new folder')
-    .addOption(
-      new Option('--images <how>', 'what becomes of the images')
-        .choices(['copy', 'link', 'none'])
-        .default('copy'),
-    )
+    .addOption(imagesOption())
     .addHelpText('after', convertHelp)
     .action(action<ConvertCommandOptions>(convertData));
   const show = dataCommand('show', 'draw images with what is marked in them')
@@ -113,7 +118,19 @@ export function dataCommands(finish: (code: number) => void): Command {
     .option('--seed <n>', 'chooses images and augmentation', parseWhole(0), 0)
     .addHelpText('after', showHelp)
     .action(action<ShowCommandOptions>(showData));
-  const data = new Command('data').description('check, convert and look at data sets');
-  for (const command of [check, convert, show]) data.addCommand(command);
+  const merge = new Command('merge')
+    .description('write several data sets as one, in the format of COCO')
+    .argument('<data...>', 'folders of data sets, COCO annotation files or YOLO data.yamls')
+    .requiredOption('-o, --out <folder>', 'a new folder')
+    .option(
+      '-c, --classes <file|a,b,c>',
+      'leave out other classes: names of labels 1, 2, …, one a line or separated by commas',
+    )
+    .addOption(imagesOption())
+    .option('-j, --json', 'print JSON')
+    .addHelpText('after', mergeHelp)
+    .action(action<MergeCommandOptions, readonly string[]>(mergeData));
+  const data = new Command('data').description('check, convert, merge and look at data sets');
+  for (const command of [check, convert, merge, show]) data.addCommand(command);
   return data;
 }

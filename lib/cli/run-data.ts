@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { checkDataset, type DatasetReport } from '../data/check';
 import { convertDataset, type TargetFormat } from '../data/convert';
 import type { DataFormat } from '../data/dataset';
+import { mergeDatasets } from '../data/merge';
 import type { OpenOptions } from '../data/open';
 import { describeProblem, type Problem } from '../data/problems';
 import type { ImageMode } from '../data/write';
@@ -28,6 +29,12 @@ export interface CheckCommandOptions extends DataOptions {
 
 export interface ConvertCommandOptions extends DataOptions {
   readonly to: TargetFormat;
+  readonly out: string;
+  readonly images: ImageMode;
+}
+
+/** Options of `torchdet data merge`, as parsed. */
+export interface MergeCommandOptions extends Pick<DataOptions, 'classes' | 'json'> {
   readonly out: string;
   readonly images: ImageMode;
 }
@@ -212,5 +219,40 @@ export async function convertData(
   const counts = `${plural(conversion.images, 'image')}, ${plural(conversion.objects, 'object')}`;
   stdout.write(`${out}: ${formatNames[to]}, ${counts}${parts}\n`);
   for (const line of lost) stdout.write(`  not kept: ${line}\n`);
+  return 0;
+}
+
+/**
+ * Merges data sets; what was wrong with them, and is left out, goes to `stderr`.
+ *
+ * @returns 0
+ * @throws what mergeDatasets throws
+ */
+export async function mergeData(
+  paths: readonly string[],
+  { out, images, classes, json }: MergeCommandOptions,
+  { stdout, stderr, signal }: DataContext,
+): Promise<number> {
+  const progress = new DataProgress(stderr);
+  const { onReading, onProgress } = progress;
+  const names = classes === undefined ? undefined : readCategories(classes);
+  let merger;
+  try {
+    merger = await mergeDatasets(paths, {
+      ...{ out, images, classes: names, signal, onReading, onProgress },
+    });
+  } finally {
+    progress.stop();
+  }
+  for (const problem of merger.problems) stderr.write(`warning: ${problemLine(problem)}\n`);
+  if (json) {
+    stdout.write(`${JSON.stringify({ paths, out, ...merger }, null, 2)}\n`);
+    return 0;
+  }
+  stdout.write(`${out}: COCO, ${plural(merger.classes.length, 'class', 'classes')}\n`);
+  for (const { name, ...counts } of merger.splits) {
+    const text = `${plural(counts.images, 'image')}, ${plural(counts.objects, 'object')}`;
+    stdout.write(`  ${name}: ${text}\n`);
+  }
   return 0;
 }

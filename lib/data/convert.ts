@@ -60,7 +60,11 @@ function checkOptions(options: ConvertOptions): void {
   }
 }
 
-async function checkOut(out: string): Promise<void> {
+/**
+ * @internal
+ * @throws TorchdetError ERR_FILE
+ */
+export async function checkOut(out: string): Promise<void> {
   if ((await kindOf(out)) === undefined) return;
   const names = await readdir(out).catch(() => undefined);
   if (names?.length === 0) return;

@@ -2,6 +2,9 @@
 import type { Rle, UncompressedRle } from '../detection/rle';
 import type { Problem } from './problems';
 
+/** What label 0 is called. */
+export const background = '__background__';
+
 /** The kinds of files a data set may consist of. */
 export type DataFormat = 'coco' | 'voc' | 'yolo' | 'penn-fudan';
 

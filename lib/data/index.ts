@@ -8,7 +8,9 @@ export type {
   Entry as DatasetEntry,
   Segmentation,
 } from './dataset';
+export { joinDatasets, type JoinDatasetsOptions } from './join';
 export * from './loader-api';
+export { mergeDatasets, type MergeOptions, type Merger } from './merge';
 export { entryMasks, rasterize, segmentationRle } from './masks';
 export { datasetSplits, openDataset, type OpenOptions } from './open';
 export {

@@ -1,4 +1,5 @@
 /** Data sets of Pascal VOC's kind: an XML file for each image, and lists of the images of each split. */
+import { background } from './dataset';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import {
@@ -190,7 +191,7 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
   );
   const parsed = new Map(needed.map((file, i) => [file, results[i] ?? { error: 'not read' }]));
   const categories = classes
-    ? classes.filter((name) => name !== '__background__')
+    ? classes.filter((name) => name !== background)
     : await classNames(files, parsed);
   const names = new Map(categories.map((name, k) => [name, k]));
   const find = await findImages(files, context.imageDir);

@@ -109,7 +109,7 @@ export class CocoWriter implements Writer {
     const { out, signal } = this.context;
     const name = split === undefined ? 'instances.json' : `instances_${split}.json`;
     const file = await TextFile.create(join(out, 'annotations', name));
-    const keepIds = dataset.format === 'coco';
+    const keepIds = dataset.format === 'coco' && this.context.renumber !== true;
     const imageId = (entry: Entry) => (keepIds ? entry.id : this.#images + entry.index + 1);
     try {
       await file.write('{"info":{"description":"written by torchdet"},\n"categories":[\n');

@@ -56,6 +56,8 @@ export interface WriteContext {
   readonly names: ImageNames;
   readonly losses: Losses;
   readonly signal?: AbortSignal | undefined;
+  /** Number images and objects anew even where the source has ids. */
+  readonly renumber?: boolean;
   /** Called after each image. */
   readonly step: () => void;
 }

@@ -1,7 +1,7 @@
 /** Data sets of YOLO's kind: a text file of labels for each image, and a YAML file that names the classes. */
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
-import type { Segmentation } from './dataset';
+import { background, type Segmentation } from './dataset';
 import {
   checkSplit,
   datasetError,
@@ -146,7 +146,7 @@ function areaOf(polygon: readonly number[]): number {
 
 async function readYolo(config: YoloConfig, context: ReadContext): Promise<RawDataset> {
   const { classes, problems, signal } = context;
-  const given = classes?.filter((name) => name !== '__background__');
+  const given = classes?.filter((name) => name !== background);
   const names = config.names ?? given;
   if (!names) {
     throw datasetError(

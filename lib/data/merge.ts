@@ -1,0 +1,95 @@
+/** Several data sets written as one. */
+import { resolve } from 'node:path';
+import { optionError, rejectUnknownOptions } from '../errors';
+import type { Dataset } from './dataset';
+import { joinByName, joinDatasets } from './join';
+import { datasetParts, openDataset } from './open';
+import type { Problem } from './problems';
+import { checkOut } from './convert';
+import { ImageNames, Losses, type ImageMode } from './write';
+import { CocoWriter } from './write-coco';
+
+/** Options of {@link mergeDatasets}. */
+export interface MergeOptions {
+  /** Folder to write; it must be empty or not be there. */
+  readonly out: string;
+  /** Names of the classes by label from 1 on; objects of others are left out. Default: all classes of all sets. */
+  readonly classes?: readonly string[] | undefined;
+  /** 'copy' (the default), 'link' (hard links, where the file system can) or 'none' (annotations alone). */
+  readonly images?: ImageMode | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how far reading of the annotations has come, 0 to 1; begins anew with each set. */
+  readonly onReading?: ((done: number) => void) | undefined;
+  /** Told after each image how many of how many are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What was merged. */
+export interface Merger {
+  /** Classes by label from 1 on. */
+  readonly classes: readonly string[];
+  readonly splits: readonly { readonly name: string; images: number; objects: number }[];
+  /** What was wrong with the sources, and is left out. */
+  readonly problems: readonly Problem[];
+}
+
+/** Where sets without splits go: they are merged to train on more. */
+const defaultSplit = 'train';
+
+async function openParts(paths: readonly string[], options: MergeOptions) {
+  const bySplit = new Map<string, Dataset[]>();
+  for (const path of paths) {
+    for (const split of await datasetParts(path, { signal: options.signal })) {
+      const { signal, onReading } = options;
+      const data = await openDataset(path, { split, signal, onProgress: onReading });
+      // COCO's own files are called train2017 and val2017.
+      const name = /^(train|val|test)/.exec(split ?? defaultSplit)?.[0] ?? split ?? defaultSplit;
+      bySplit.set(name, [...(bySplit.get(name) ?? []), data]);
+    }
+  }
+  return bySplit;
+}
+
+/**
+ * Writes several data sets as one, in COCO's format. Splits are joined by name (`train2017` is `train`); sets without splits go to
+ * `train`. Classes, masks and keypoints are joined as {@link joinDatasets} does: an image says nothing about classes that its set does
+ * not know. What was wrong with the sources is left out.
+ *
+ * @throws TorchdetError as {@link openDataset} and {@link joinDatasets}; ERR_FILE where the folder is not empty or cannot be written
+ */
+export async function mergeDatasets(
+  paths: readonly string[],
+  options: MergeOptions,
+): Promise<Merger> {
+  const names = ['out', 'classes', 'images', 'signal', 'onReading', 'onProgress'];
+  rejectUnknownOptions('mergeDatasets', options, names);
+  const { out, images = 'copy', signal, onProgress } = options;
+  if (paths.length === 0) {
+    throw optionError('mergeDatasets', 'paths', paths, 'paths of data sets, at least one');
+  }
+  if (!['copy', 'link', 'none'].includes(images)) {
+    throw optionError('mergeDatasets', 'images', images, "'copy', 'link' or 'none'");
+  }
+  if (typeof out !== 'string' || out === '') {
+    throw optionError('mergeDatasets', 'out', out, 'a folder');
+  }
+  await checkOut(resolve(out));
+  const bySplit = await openParts(paths, options);
+  const all = joinDatasets([...bySplit.values()].flat(), { classes: options.classes });
+  const classes = all.names.slice(1);
+  let done = 0;
+  const writer = new CocoWriter({
+    ...{ out: resolve(out), images, names: new ImageNames(), losses: new Losses(), signal },
+    renumber: true,
+    step: () => onProgress?.(++done, all.length),
+  });
+  const splits = [];
+  for (const [name, sets] of bySplit) {
+    const joined = joinByName(sets, classes);
+    await writer.add(joined, name);
+    let objects = 0;
+    for (let i = 0; i < joined.length; i++) objects += joined.entry(i).length;
+    splits.push({ name, images: joined.length, objects });
+  }
+  return { classes, splits, problems: all.problems };
+}
