@@ -1,4 +1,4 @@
-/** `torchdet data check` and `convert`: what they print. */
+/** `torchdet data check`, `convert` and `merge`: what they print. */
 import { relative } from 'node:path';
 import { checkDataset, type DatasetReport } from '../data/check';
 import { convertDataset, type TargetFormat } from '../data/convert';
@@ -254,5 +254,6 @@ export async function mergeData(
     const text = `${plural(counts.images, 'image')}, ${plural(counts.objects, 'object')}`;
     stdout.write(`  ${name}: ${text}\n`);
   }
+  for (const line of merger.lost) stdout.write(`  not kept: ${line}\n`);
   return 0;
 }

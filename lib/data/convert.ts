@@ -6,7 +6,14 @@ import type { Dataset } from './dataset';
 import { datasetParts, openDataset, openOptionNames, type OpenOptions } from './open';
 import type { Problem } from './problems';
 import { kindOf } from './reader';
-import { ImageNames, Losses, type ImageMode, type WriteContext, type Writer } from './write';
+import {
+  ImageNames,
+  imageModes,
+  Losses,
+  type ImageMode,
+  type WriteContext,
+  type Writer,
+} from './write';
 import { CocoWriter } from './write-coco';
 import { VocWriter } from './write-voc';
 import { YoloWriter } from './write-yolo';
@@ -52,8 +59,8 @@ function checkOptions(options: ConvertOptions): void {
   if (!Object.hasOwn(writers, to)) {
     throw optionError('convertDataset', 'to', to, `one of ${Object.keys(writers).join(', ')}`);
   }
-  if (!['copy', 'link', 'none'].includes(images)) {
-    throw optionError('convertDataset', 'images', images, "'copy', 'link' or 'none'");
+  if (!imageModes.includes(images)) {
+    throw optionError('convertDataset', 'images', images, `one of ${imageModes.join(', ')}`);
   }
   if (typeof out !== 'string' || out === '') {
     throw optionError('convertDataset', 'out', out, 'a folder');
@@ -72,8 +79,16 @@ export async function checkOut(out: string): Promise<void> {
   throw new TorchdetError('ERR_FILE', `${out} ${what}: name a new folder for what is written.`);
 }
 
-/** Images that no split lists would be lost without a word. */
-async function countUnlisted(path: string, options: OpenOptions, listed: number): Promise<number> {
+/**
+ * Images that no split lists would be lost without a word.
+ *
+ * @internal
+ */
+export async function countUnlisted(
+  path: string,
+  options: OpenOptions,
+  listed: number,
+): Promise<number> {
   const all = await openDataset(path, { ...options, split: undefined }).catch(() => undefined);
   return all ? Math.max(0, all.length - listed) : 0;
 }

@@ -28,10 +28,14 @@ function classNames(datasets: readonly Dataset[], { classes }: JoinDatasetsOptio
   return names;
 }
 
-/** Whether all sets have the same keypoints, so that their objects can stand side by side. */
-function sharedKeypoints([first, ...others]: readonly Dataset[]): number {
-  const count = first?.keypointCount ?? 0;
-  return others.every(({ keypointCount }) => keypointCount === count) ? count : 0;
+/** How many keypoints objects have, where all sets have the same; else 0: they could not stand side by side. */
+function sharedKeypoints(datasets: readonly Dataset[]): number {
+  const counts = new Set(datasets.map(({ keypointCount }) => keypointCount));
+  const named = datasets.flatMap(({ categories }) => categories.filter((c) => c.keypoints));
+  const classes = new Set(named.map(({ name }) => name));
+  const lists = new Set(named.map(({ name, keypoints }) => JSON.stringify([name, keypoints])));
+  const [count = 0] = counts;
+  return counts.size === 1 && lists.size === classes.size ? count : 0;
 }
 
 /** One set's part in the whole. */
@@ -52,9 +56,8 @@ class Part {
 
   /** Classes that the image marks: none that its set does not know. Undefined: all. */
   #marked({ labelledClasses }: Entry): readonly number[] | undefined {
-    const labels =
-      labelledClasses?.map((label) => this.#labelOf[label] ?? 0).filter((label) => label > 0) ??
-      this.#known;
+    const named = labelledClasses?.map((label) => this.#labelOf[label] ?? 0) ?? this.#known;
+    const labels = [...new Set(named)].filter((label) => label > 0);
     return labels.length === this.names.length ? undefined : labels;
   }
 
@@ -97,7 +100,8 @@ class Part {
 /**
  * Several data sets as one, one after the other. Classes are joined by name. An image of a set that does not know a class says
  * nothing about it: the class is not among the image's {@link Entry.labelledClasses}, so that what a detector finds of it
- * there counts as no mistake. Masks and keypoints are kept where all sets have them. Images and objects are numbered anew, from 1.
+ * there counts as no mistake. Masks, and keypoints of the same number and names, are kept where all sets have them. Images and
+ * objects are numbered anew, from 1. An image that is in several of the sets comes several times.
  *
  * @throws TorchdetError ERR_INVALID_ARGUMENT without a set; ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; ERR_DATASET for a class that
  * no set has

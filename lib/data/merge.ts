@@ -1,12 +1,12 @@
 /** Several data sets written as one. */
 import { resolve } from 'node:path';
 import { optionError, rejectUnknownOptions } from '../errors';
+import { checkOut, countUnlisted } from './convert';
 import type { Dataset } from './dataset';
 import { joinByName, joinDatasets } from './join';
 import { datasetParts, openDataset } from './open';
 import type { Problem } from './problems';
-import { checkOut } from './convert';
-import { ImageNames, Losses, type ImageMode } from './write';
+import { ImageNames, imageModes, Losses, type ImageMode } from './write';
 import { CocoWriter } from './write-coco';
 
 /** Options of {@link mergeDatasets}. */
@@ -28,7 +28,13 @@ export interface MergeOptions {
 export interface Merger {
   /** Classes by label from 1 on. */
   readonly classes: readonly string[];
-  readonly splits: readonly { readonly name: string; images: number; objects: number }[];
+  readonly splits: readonly {
+    readonly name: string;
+    readonly images: number;
+    readonly objects: number;
+  }[];
+  /** What was not taken over, a line for each kind. */
+  readonly lost: readonly string[];
   /** What was wrong with the sources, and is left out. */
   readonly problems: readonly Problem[];
 }
@@ -36,15 +42,30 @@ export interface Merger {
 /** Where sets without splits go: they are merged to train on more. */
 const defaultSplit = 'train';
 
-async function openParts(paths: readonly string[], options: MergeOptions) {
+/** train2017 is train, and so is a trainval that is not parted. */
+function joinedSplit(split: string): string {
+  return /^(train|val|test)(val)?\d*$/.exec(split)?.[1] ?? split;
+}
+
+/** Opens all parts of all sets, by the split that they go to. */
+async function openParts(
+  paths: readonly string[],
+  { signal, onReading }: MergeOptions,
+  losses: Losses,
+): Promise<ReadonlyMap<string, readonly Dataset[]>> {
   const bySplit = new Map<string, Dataset[]>();
   for (const path of paths) {
-    for (const split of await datasetParts(path, { signal: options.signal })) {
-      const { signal, onReading } = options;
+    const parts = await datasetParts(path, { signal });
+    let images = 0;
+    for (const split of parts) {
       const data = await openDataset(path, { split, signal, onProgress: onReading });
-      // COCO's own files are called train2017 and val2017.
-      const name = /^(train|val|test)/.exec(split ?? defaultSplit)?.[0] ?? split ?? defaultSplit;
+      images += data.length;
+      const name = joinedSplit(split ?? defaultSplit);
       bySplit.set(name, [...(bySplit.get(name) ?? []), data]);
+    }
+    if (parts.length > 1) {
+      const unlisted = await countUnlisted(path, { signal }, images);
+      losses.add(`images of ${path} that no split lists: left out`, unlisted);
     }
   }
   return bySplit;
@@ -53,7 +74,7 @@ async function openParts(paths: readonly string[], options: MergeOptions) {
 /**
  * Writes several data sets as one, in COCO's format. Splits are joined by name (`train2017` is `train`); sets without splits go to
  * `train`. Classes, masks and keypoints are joined as {@link joinDatasets} does: an image says nothing about classes that its set does
- * not know. What was wrong with the sources is left out.
+ * not know. An image that several sets have is written once for each. What was wrong with the sources is left out.
  *
  * @throws TorchdetError as {@link openDataset} and {@link joinDatasets}; ERR_FILE where the folder is not empty or cannot be written
  */
@@ -67,19 +88,20 @@ export async function mergeDatasets(
   if (paths.length === 0) {
     throw optionError('mergeDatasets', 'paths', paths, 'paths of data sets, at least one');
   }
-  if (!['copy', 'link', 'none'].includes(images)) {
-    throw optionError('mergeDatasets', 'images', images, "'copy', 'link' or 'none'");
+  if (!imageModes.includes(images)) {
+    throw optionError('mergeDatasets', 'images', images, `one of ${imageModes.join(', ')}`);
   }
   if (typeof out !== 'string' || out === '') {
     throw optionError('mergeDatasets', 'out', out, 'a folder');
   }
   await checkOut(resolve(out));
-  const bySplit = await openParts(paths, options);
+  const losses = new Losses();
+  const bySplit = await openParts(paths, options, losses);
   const all = joinDatasets([...bySplit.values()].flat(), { classes: options.classes });
   const classes = all.names.slice(1);
   let done = 0;
   const writer = new CocoWriter({
-    ...{ out: resolve(out), images, names: new ImageNames(), losses: new Losses(), signal },
+    ...{ out: resolve(out), images, names: new ImageNames(), losses, signal },
     renumber: true,
     step: () => onProgress?.(++done, all.length),
   });
@@ -91,5 +113,6 @@ export async function mergeDatasets(
     for (let i = 0; i < joined.length; i++) objects += joined.entry(i).length;
     splits.push({ name, images: joined.length, objects });
   }
-  return { classes, splits, problems: all.problems };
+  await writer.finish();
+  return { classes, splits, lost: losses.lines, problems: all.problems };
 }

@@ -5,7 +5,7 @@ import { compress } from '../detection/rle';
 import { TorchdetError } from '../errors';
 import type { Category, Dataset, Entry, Segmentation } from './dataset';
 import { messageOf } from './reader';
-import { boxOf, clean, imagePlace, placeImage, type WriteContext, type Writer } from './write';
+import { boxOf, clean, placeImage, type WriteContext, type Writer } from './write';
 
 /** Text that goes to a file in large pieces. */
 class TextFile {
@@ -115,9 +115,14 @@ export class CocoWriter implements Writer {
       await file.write('{"info":{"description":"written by torchdet"},\n"categories":[\n');
       const categories = dataset.categories.map((category) => JSON.stringify(categoryOf(category)));
       await file.write(`${categories.join(',\n')}\n],\n"images":[\n`);
+      const copies = new Map<string, number>();
       for (let i = 0; i < dataset.length; i++) {
         signal?.throwIfAborted();
-        const image = await this.#image(dataset, dataset.entry(i), imageId, split);
+        const entry = dataset.entry(i);
+        // Sets that were joined may have an image in common, and each says something else of it.
+        const copy = copies.get(entry.image) ?? 0;
+        copies.set(entry.image, copy + 1);
+        const image = await this.#image(dataset, entry, { id: imageId(entry), copy, split });
         await file.write(`${i === 0 ? '' : ',\n'}${image}`);
       }
       await file.write('\n],\n"annotations":[');
@@ -146,15 +151,15 @@ export class CocoWriter implements Writer {
   async #image(
     dataset: Dataset,
     entry: Entry,
-    imageId: (entry: Entry) => number,
-    split: string | undefined,
+    { id, copy, split }: { id: number; copy: number; split: string | undefined },
   ): Promise<string> {
-    const { context } = this;
-    await placeImage(entry.image, imagePlace(context, 'images', entry), context.images);
+    const { out, images, names } = this.context;
+    const name = names.of(entry, copy);
+    await placeImage(entry.image, join(out, 'images', name), images);
     const marked = entry.labelledClasses?.map((label) => dataset.categories[label - 1]?.id);
     return JSON.stringify({
-      id: imageId(entry),
-      file_name: context.names.of(entry),
+      id,
+      file_name: name,
       width: entry.width,
       height: entry.height,
       ...(marked && { labelled_classes: marked }),

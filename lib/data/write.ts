@@ -5,8 +5,9 @@ import { TorchdetError } from '../errors';
 import type { Dataset, Entry } from './dataset';
 import { messageOf } from './reader';
 
-/** What becomes of the images when a data set is converted. */
-export type ImageMode = 'copy' | 'link' | 'none';
+/** What becomes of the images when a data set is written. */
+export const imageModes = ['copy', 'link', 'none'] as const;
+export type ImageMode = (typeof imageModes)[number];
 
 /** Counts what the target format cannot hold, by what it is. */
 export class Losses {
@@ -28,9 +29,14 @@ export class ImageNames {
   readonly #taken = new Set<string>();
   readonly #byPath = new Map<string, string>();
 
-  /** The name for an entry's image; the same image keeps its name. */
-  of({ image, name }: Entry): string {
-    const known = this.#byPath.get(image);
+  /**
+   * The name for an entry's image; the same image keeps its name.
+   *
+   * @param copy tells copies of an image apart, counted from 0
+   */
+  of({ image, name }: Entry, copy = 0): string {
+    const key = `${copy} ${image}`;
+    const known = this.#byPath.get(key);
     if (known !== undefined) return known;
     const extension = extname(image);
     const parts = name.split(/[/\\]/).filter((part) => part !== '' && !/^\.+$/.test(part));
@@ -39,7 +45,7 @@ export class ImageNames {
     let stem = this.#isFree(short) ? short : long;
     for (let n = 2; !this.#isFree(stem); n++) stem = `${long}-${n}`;
     this.#taken.add(stem.toLowerCase());
-    this.#byPath.set(image, stem + extension);
+    this.#byPath.set(key, stem + extension);
     return stem + extension;
   }
 

@@ -116,6 +116,34 @@ describe('torchdet data', () => {
     assert.ok(!existsSync(join(root, 'voc/JPEGImages')));
   });
 
+  it('merge writes several sets as one, and says what it holds', async () => {
+    const roots = [await makeFiles(badVoc), await makeFiles(cocoFiles)];
+    const out = join(roots[0] ?? '', 'out');
+    const merge = (...args: string[]) => data('merge', ...roots, '--out', out, ...args);
+    const { code, stdout, stderr } = await merge('--classes', 'dog,cat', '--images', 'link');
+    assert.equal(code, 0, stderr);
+    assert.equal(
+      stdout,
+      `${out}: COCO, 2 classes\n  train: 5 images, 4 objects\n  val: 1 image, 0 objects\n`,
+    );
+    assert.match(stderr, /^warning: .*one\.xml:7: object 2: .* has no area.*\n$/);
+    const train = await openDataset(out, { split: 'train' });
+    assert.deepEqual(train.names, ['__background__', 'dog', 'cat']);
+    // The VOC set knows no dogs, the COCO set no cats.
+    assert.deepEqual([train.entry(0).labelledClasses, train.entry(3).labelledClasses], [[2], [1]]);
+    const again = await merge();
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /is not empty: name a new folder.*\(ERR_FILE\)/);
+    const json = await data('merge', ...roots, '--out', `${out}2`, '--images', 'none', '--json');
+    const told = JSON.parse(json.stdout) as { classes: string[]; splits: object[]; lost: string[] };
+    assert.deepEqual(told.classes, ['cat', 'dog', 'toothbrush']);
+    assert.deepEqual(told.splits, [
+      { name: 'train', images: 5, objects: 5 },
+      { name: 'val', images: 1, objects: 0 },
+    ]);
+    assert.deepEqual(told.lost, []);
+  });
+
   it('show draws boxes, masks and keypoints', async () => {
     const keypoints = [60, 60, 2, 0, 0, 0];
     const root = await makeFiles({
@@ -212,6 +240,8 @@ describe('torchdet data', () => {
     ['an unknown option', ['check', 'x', '--splt', 'val'], /unknown option '--splt'[^]*--split/],
     ['an unknown format', ['check', 'x', '--format', 'kitti'], /coco, voc, yolo, penn-fudan/],
     ['nothing to convert to', ['convert', 'x', '--out', 'y'], /'-t, --to <kind>' not specified/],
+    ['nothing to merge', ['merge', '--out', 'y'], /missing required argument 'data'/],
+    ['nowhere to merge to', ['merge', 'x'], /'-o, --out <folder>' not specified/],
     ['no pictures', ['show', 'x', '--out', 'y', '-n', '0'], /whole number from 1/],
     ['a bad tolerance', ['check', 'x', '--tolerance', '-1'], /0 or more/],
     ['an unknown preset', ['show', 'x', '--out', 'y', '-a', 'flip'], /hflip, lsj/],
