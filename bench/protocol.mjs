@@ -1,5 +1,5 @@
-// How run.mjs and its workers talk: a worker runs its job once and prints {"ready": true}; it answers each line "trial" with
-// {"ms"} and "result" with the last result.
+// How the benchmarks and their workers talk: a worker runs its job once and prints {"ready": true}; it answers each line "trial"
+// with {"ms"} and "result" with the last result.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -21,19 +21,35 @@ export async function serve(job, version) {
   }
 }
 
-/** One long-lived worker, seen from run.mjs. */
+/** The line of an error's report that says what is wrong: the last of a Python traceback, the first `Error: …` of Node's. */
+function reasonIn(stderr) {
+  const lines = stderr.split('\n').map((line) => line.trim());
+  const error = /^(?:[\w.]*(?:Error|Exception)\b|terminate called|what\(\))/;
+  const thrown = lines.filter((line) => error.test(line));
+  return thrown.at(-1) ?? lines.filter(Boolean).at(-1);
+}
+
+/** One long-lived worker, seen from outside. */
 export class Worker {
   #child;
   #lines;
+  #ended;
   #stderr = '';
 
   /** Starts it and waits for its first result. */
   static async start(command, args, env) {
     const worker = new Worker();
     const began = performance.now();
-    worker.#child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    worker.#child.stderr.on('data', (data) => (worker.#stderr += data));
-    worker.#lines = createInterface({ input: worker.#child.stdout })[Symbol.asyncIterator]();
+    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    worker.#child = child;
+    worker.#ended = new Promise((resolve) => {
+      child.on('error', (error) => resolve(error.message));
+      child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    });
+    // A worker that is gone is noticed where its answer is missing.
+    child.stdin.on('error', () => undefined);
+    child.stderr.on('data', (data) => (worker.#stderr += data));
+    worker.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const { version } = await worker.#read();
     worker.version = version;
     worker.startSeconds = (performance.now() - began) / 1000;
@@ -41,9 +57,19 @@ export class Worker {
   }
 
   async #read() {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.#child.spawnargs.join(' ')} ended:\n${this.#stderr}`);
-    return JSON.parse(value);
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) {
+        const end = await this.#ended;
+        const error = new Error(
+          `${this.#child.spawnargs.join(' ')} ended:\n${this.#stderr || end}`,
+        );
+        error.reason = reasonIn(this.#stderr) ?? end;
+        throw error;
+      }
+      // Libraries print, too.
+      if (value.startsWith('{')) return JSON.parse(value);
+    }
   }
 
   async ask(question) {
@@ -66,7 +92,9 @@ export class Worker {
     return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? NaN) / 1024;
   }
 
-  stop() {
+  /** Lets it end; resolves when it has. */
+  async stop() {
     this.#child.stdin.end();
+    await this.#ended;
   }
 }

@@ -1,18 +1,18 @@
-"""One competitor in a process of its own: worker_torchvision.py FOLDER SUBJECT THREADS nchw|channels_last
+"""torchvision in a process of its own: torchvision_eager.py FOLDER SUBJECT THREADS FROM nchw|channels_last
 
-Runs once, says {"ready": true}; then answers each line "trial" with {"ms"}, and "result" with what it found.
+FROM: `jpeg` decodes the encoded image in every trial, `pixels` starts from floats. Protocol: see serve.py.
 """
 
 import json
 import pathlib
 import sys
-import time
 
 import torch
 import torchvision
 from safetensors.torch import load_file
+from serve import serve
 
-folder, subject, threads, layout = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+folder, subject, threads, source, layout = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:6]
 torch.set_num_threads(threads)
 state = load_file(str(folder / f"{subject}.safetensors"))
 
@@ -25,10 +25,12 @@ def model_job():
     size = json.loads((folder / f"{subject}.json").read_text())
     pixels = torch.frombuffer(bytearray((folder / f"{subject}.rgb").read_bytes()), dtype=torch.uint8)
     photo = pixels.view(size["height"], size["width"], 3).permute(2, 0, 1).float() / 255
+    jpeg = torch.frombuffer(bytearray((folder / f"{subject}.jpg").read_bytes()), dtype=torch.uint8)
 
     def run():
-        (result,) = model([photo])
-        return {key: result[key].flatten().tolist() for key in ("boxes", "labels", "scores")}
+        image = torchvision.io.decode_jpeg(jpeg).float() / 255 if source == "jpeg" else photo
+        (result,) = model([image])
+        return result
 
     return run
 
@@ -43,23 +45,14 @@ def operator_job():
 
 
 def packed(result):
-    if isinstance(result, dict):
-        return result
-    return {"values": result.flatten()[:: 1 if subject == "nms" else 1009].tolist()}
-
-
-def say(message):
-    print(json.dumps(message), flush=True)
+    if not isinstance(result, dict):
+        return {"values": result.flatten()[:: 1 if subject == "nms" else 1009].tolist()}
+    found = {key: result[key].flatten().tolist() for key in ("boxes", "labels", "scores")}
+    if "masks" in result:
+        found["areas"] = (result["masks"] > 0.5).flatten(1).sum(1).tolist()
+    return found
 
 
 with torch.no_grad():
     job = operator_job() if subject in ("nms", "roi_align") else model_job()
-    result = job()
-    say({"ready": True, "version": f"torchvision {torchvision.__version__}"})
-    for line in sys.stdin:
-        if line.strip() == "result":
-            say(packed(result))
-            continue
-        start = time.perf_counter()
-        result = job()
-        say({"ms": (time.perf_counter() - start) * 1000})
+    serve(job, f"torchvision {torchvision.__version__}", packed)
