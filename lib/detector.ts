@@ -15,6 +15,7 @@ import {
 import { checkOwnBackbone } from './detection/own-backbone';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
+import { checkSaveOptions, isStateDict, type SaveOptions, saveState } from './detection/saving';
 import { loadState } from './detection/state';
 import { loadBackboneWeights, loadDetectorWeights, openWeights } from './detection/weights';
 import {
@@ -31,7 +32,7 @@ import { engine, onCallersStack, resolveDevice } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { fileError, replaceFile } from './files';
 import { type ImageInput, prepareImage } from './images/input';
-import { type AnyName, type NamedOptions, personDetector } from './models';
+import type { AnyName, NamedOptions } from './models';
 import type { DetectorSpec } from './models/detector-spec';
 import { DEFAULT_WEIGHTS } from './runtime/addons';
 import { Tensor } from './tensor';
@@ -184,10 +185,13 @@ export class Detector implements AsyncDisposable {
     }
   }
 
-  /** The detector that ships with the package: it finds people, and needs no download. See assets/MODEL_CARD.md. */
+  /**
+   * The detector that ships with the package: it finds people, vehicles, animals, bottles and chairs, 13 classes, and needs no
+   * download. See assets/MODEL_CARD.md.
+   */
   static async default(options: DeviceOptions = {}): Promise<Detector> {
     rejectUnknownOptions('Detector.default', options, DEVICE_OPTIONS);
-    return Detector.create(personDetector(), { ...options, weights: DEFAULT_WEIGHTS });
+    return Detector.create('small', { ...options, weights: DEFAULT_WEIGHTS });
   }
 
   /**
@@ -360,22 +364,25 @@ export class Detector implements AsyncDisposable {
   }
 
   /**
-   * Writes the detector as a `.pt` archive with its description: Detector.load reads it, and so does Python's torch.jit.load.
-   * The file appears whole or not at all.
+   * Writes the detector as a `.pt` archive with its description: Detector.load reads it, and so does Python's torch.jit.load. Where
+   * the name ends in `.safetensors`, its state dict alone, for Detector.create's `weights`. The file appears whole or not at all.
    *
-   * @throws TorchdetError ERR_FILE where it cannot be written, ERR_DISPOSED
+   * @throws TorchdetError ERR_FILE where it cannot be written, ERR_OPTION_VALUE, ERR_OPTION_UNKNOWN, ERR_DISPOSED;
+   *   ERR_INVALID_ARGUMENT for numbers that half precision cannot hold
    */
-  async save(path: string): Promise<void> {
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
     const caller = new Error();
+    checkSaveOptions(path, options);
     const description = writeDescription(this.facts);
     const write = (part: string) =>
       this.#module.save(part, { [DESCRIPTION_FILE]: description }).catch((cause: unknown) => {
         throw fileError('write', path, cause);
       });
-    await onCallersStack(
-      this.#calls.run(() => replaceFile(path, write)),
-      caller,
-    );
+    const save = () =>
+      isStateDict(path)
+        ? saveState(path, this.#module, this.facts, options)
+        : replaceFile(path, write);
+    await onCallersStack(this.#calls.run(save), caller);
   }
 
   /** Waits for work under way, then gives the model's memory back. Later calls reject with ERR_DISPOSED. */

@@ -5,6 +5,7 @@ export { DetectionResult } from './detection/result';
 export type { Detection, Keypoint, MaskOptions } from './detection/result';
 export * as rle from './detection/rle';
 export type { Rle, UncompressedRle } from './detection/rle';
+export type { SaveOptions } from './detection/saving';
 export type { Size, Stages } from './detection/stages';
 export type { WeightsSource } from './detection/weights';
 export { setThreads } from './engine';

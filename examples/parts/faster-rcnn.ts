@@ -50,7 +50,7 @@ export async function classify(
   proposals: Float32Array,
   imageSize: Size,
 ) {
-  const classes = 2; // the background, and people
+  const classes = 14; // the background, and those of the detector
   const candidates: { roi: number; label: number; score: number }[] = [];
   for (let roi = 0; roi < proposals.length / 4; roi++) {
     const exponentials = classLogits.slice(classes * roi, classes * (roi + 1)).map(Math.exp);

@@ -23,7 +23,7 @@ function parsePixels(text: string): number {
 
 const examples = `
 Examples:
-  torchdet detect photo.jpg                                people, with the detector that ships with torchdet
+  torchdet detect photo.jpg                                people, cars, cats, …, with the detector that ships with torchdet
   torchdet detect photos/ --out drawn/                     every image of a folder, drawn with its boxes
   torchdet detect 'photos/**/*.jpg' --json > found.json    folders inside folders, for another program
   torchdet detect photo.jpg --model fasterrcnn_resnet50_fpn --device cuda

@@ -113,7 +113,7 @@ export function planDetector(
   if (weights !== undefined && isFile(weights)) {
     return { kind: 'model', model, weights: resolve(weights), published: false, ...named };
   }
-  if (weights === undefined && model === 'person') return { kind: 'default' };
+  if (weights === undefined && model === 'small') return { kind: 'default' };
   return {
     kind: 'model',
     model,

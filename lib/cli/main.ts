@@ -21,7 +21,7 @@ const usageCodes: readonly ErrorCode[] = [
 
 const examples = `
 Examples:
-  torchdet detect photo.jpg --out drawn/    find people in a photo, and draw them
+  torchdet detect photo.jpg --out drawn/    find people, cars, cats, … in a photo, and draw them
   torchdet detect photos/ --json            results for another program
   torchdet data check photos/               whether a data set is fit to train on
   torchdet train --data photos/ --out run/  train a detector on it

@@ -1,7 +1,6 @@
 import { classCount, readCheckpoint } from '../checkpoints';
 import { Detector } from '../detector';
 import type { CreateOptions } from '../detector-options';
-import { TorchdetError } from '../errors';
 import { buildModel, type NamedModelOptions } from '../models';
 import { cocoCategories } from '../models/weights';
 import { ensureLibtorch } from '../runtime/ensure';
@@ -35,12 +34,6 @@ async function classesOfCheckpoint(
   const named = names ? { categories: names } : {};
   const { numClasses } = buildModel(model);
   if (numClasses === count) return named;
-  if (model === 'person') {
-    throw new TorchdetError(
-      'ERR_STATE_DICT',
-      `${file} was trained for ${count - 1} classes, but the model "person" knows one.`,
-    );
-  }
   return { ...named, numClasses: count };
 }
 

@@ -16,7 +16,6 @@ import { nearestName } from '../errors';
 import { detectorFromDescription } from '../models';
 import type { DetectorDescription, DetectorSpec } from '../models/detector-spec';
 import { PYRAMID_FAMILIES } from '../models/from-description';
-import { smallDetector } from '../models/person';
 import { isModelName } from '../models/registry';
 import { DEFAULT_WEIGHTS } from '../runtime/addons';
 import { isFile, looksLikePath } from './detector-plan';
@@ -164,13 +163,11 @@ export function planModel(
     if (!isFile(model)) throw new UsageError(`--model ${model}: no such file.`);
     return { spec: describedInFile(model, options, { numClasses }), ...given };
   }
-  if (model === undefined || model === 'person') {
-    const spec = smallDetector({ ...settings, numClasses });
-    const start = Object.keys(given).length === 0 ? { weights: DEFAULT_WEIGHTS } : given;
-    return { spec: { ...spec, name: 'small' }, ...start };
-  }
+  const isSmall = model === undefined || model === 'small';
+  const start = isSmall && Object.keys(given).length === 0 ? { weights: DEFAULT_WEIGHTS } : given;
   const layers = trainableLayers === undefined ? {} : { trainableBackboneLayers: trainableLayers };
-  return { spec: describeByName(model, given, { ...layers, ...settings, numClasses }), ...given };
+  const spec = describeByName(model ?? 'small', start, { ...layers, ...settings, numClasses });
+  return { spec, ...start };
 }
 
 /** Makes it. */

@@ -23,6 +23,7 @@ import { keypointRcnn } from './rcnn/keypoint-rcnn';
 import { maskRcnn } from './rcnn/mask-rcnn';
 import { buildModel } from './registry';
 import { retinaNet } from './retinanet/retinanet';
+import { smallDetector } from './small';
 import { ssd } from './ssd/ssd';
 
 type Families = Readonly<Record<string, (options: never) => DetectorSpec>>;
@@ -30,7 +31,15 @@ type Families = Readonly<Record<string, (options: never) => DetectorSpec>>;
 /** Families that any backbone with a pyramid suits, by the name of their builder; each checks every option. */
 export const PYRAMID_FAMILIES: Families = { fasterRcnn, maskRcnn, keypointRcnn, retinaNet, fcos };
 
-const FAMILIES: Families = { ...PYRAMID_FAMILIES, fcosOriginal, ssd };
+/** What the detector of people that shipped before called itself. */
+const person = (): DetectorSpec =>
+  smallDetector({
+    pretrained: 'detector',
+    numClasses: 2,
+    categories: ['__background__', 'person'],
+  });
+
+const FAMILIES: Families = { ...PYRAMID_FAMILIES, fcosOriginal, ssd, person };
 
 /**
  * Describes a detector once more from what an archive carries. The names and options in it are checked as any other.

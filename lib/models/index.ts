@@ -33,6 +33,6 @@ export type {
 } from './rcnn/faster-rcnn-options';
 export { validateTrainableLayers } from './named-model';
 export type { NamedModelOptions, Pretrained, TrainableLayersRules } from './named-model';
-export { personDetector } from './person';
+export { smallDetector } from './small';
 export { buildModel, isModelName, listModels, MODEL_NAMES } from './registry';
 export type { AnyName, ModelInfo, ModelName, ModelOptions, NamedOptions } from './registry';

@@ -1,4 +1,4 @@
-import { nearestName, rejectUnknownOptions, TorchdetError } from '../errors';
+import { nearestName, TorchdetError } from '../errors';
 import { countParameters } from '../nn/module';
 import type { DetectorSpec } from './detector-spec';
 import { fcosResnet50Fpn } from './fcos/fcos-models';
@@ -11,9 +11,8 @@ import {
 } from './rcnn/faster-rcnn-models';
 import { keypointrcnnResnet50Fpn } from './rcnn/keypoint-rcnn-models';
 import { maskrcnnResnet50Fpn, maskrcnnResnet50FpnV2 } from './rcnn/mask-rcnn-models';
-import type { NamedModelOptions } from './named-model';
-import { personDetector } from './person';
 import { retinanetResnet50Fpn, retinanetResnet50FpnV2 } from './retinanet/retinanet-models';
+import { smallDetector } from './small';
 import { ssd300Vgg16, ssdlite320MobilenetV3Large } from './ssd/ssd-models';
 
 interface ModelEntry {
@@ -26,13 +25,10 @@ interface ModelEntry {
 
 /** One entry per model: the name is torchvision's where it has one. */
 const MODELS = {
-  person: {
-    build: (options: NamedModelOptions) => {
-      // Ready-made: its weights ship with the package and are always loaded, whatever `pretrained` says.
-      rejectUnknownOptions('person', options, ['pretrained']);
-      return personDetector();
-    },
-    description: 'Faster R-CNN, MobileNetV2 and FPN: people; weights ship with the package',
+  small: {
+    build: smallDetector,
+    description:
+      'Faster R-CNN, MobileNetV2 and FPN: 13 everyday classes; weights ship with the package',
     gigaFlops: 1.5,
   },
   fasterrcnn_resnet50_fpn: {
@@ -142,8 +138,7 @@ export function buildModel<Name extends AnyName>(
 export function listModels(): ModelInfo[] {
   return MODEL_NAMES.map((name) => {
     const { description, gigaFlops }: ModelEntry = MODELS[name];
-    const options = name === 'person' ? {} : { pretrained: 'detector' };
-    const parameters = countParameters(buildModel<string>(name, options).module);
+    const parameters = countParameters(buildModel<string>(name, { pretrained: 'detector' }).module);
     return { name, parameters, description, ...(gigaFlops !== undefined && { gigaFlops }) };
   });
 }

@@ -6,7 +6,7 @@ import { TorchdetError } from '../errors';
 export const PACKAGE_ROOT = resolve(__dirname, '..', '..');
 
 /** State dict of the detector that ships with the package. */
-export const DEFAULT_WEIGHTS = join(PACKAGE_ROOT, 'assets', 'person-mobilenetv2-fpn.safetensors');
+export const DEFAULT_WEIGHTS = join(PACKAGE_ROOT, 'assets', 'everyday-mobilenetv2-fpn.safetensors');
 
 const load = createRequire(__filename);
 

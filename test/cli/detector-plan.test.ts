@@ -23,7 +23,7 @@ describe('planDetector', () => {
 
   it('takes the embedded detector by default', () => {
     assert.deepEqual(planDetector({}, undefined), { kind: 'default' });
-    assert.deepEqual(planDetector({ model: 'person' }, undefined), { kind: 'default' });
+    assert.deepEqual(planDetector({ model: 'small' }, undefined), { kind: 'default' });
   });
 
   it("takes a model's published weights where none are given", () => {

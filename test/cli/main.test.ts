@@ -183,7 +183,7 @@ describe('torchdet detect, with the detector that ships', () => {
     assert.ok(best);
     assert.deepEqual(Object.keys(best), ['box', 'label', 'name', 'score']);
     assert.deepEqual([best.label, best.name, best.box.length], [1, 'person', 4]);
-    assert.ok(best.score > 0.8, `score ${best.score}`);
+    assert.ok(best.score > 0.5, `score ${best.score}`);
     const drawn = await decodeImage(await readFile(join(out, 'astronaut.jpg')));
     assert.deepEqual([drawn.width, drawn.height], [512, 512]);
     const original = await decodeImage(await readFile(photo));

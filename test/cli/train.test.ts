@@ -38,6 +38,13 @@ const options: TrainOptions = {
   device: 'cpu',
 };
 
+/** What of a data set decides the heads; the background counts. */
+const withClasses = (count: number) => ({
+  names: Array.from({ length: count }, (_, k) => `class ${k}`),
+  keypointCount: 0,
+  categories: [],
+});
+
 describe('torchdet train', () => {
   const data = join(folder, 'squares');
   const out = join(folder, 'run');
@@ -150,6 +157,26 @@ describe('torchdet train', () => {
     assert.match(stderr, /--model .*more\/last\.pt/);
   });
 
+  it('starts from the detector that ships, with heads for other classes', async () => {
+    const small = join(folder, 'small');
+    const args = ['--data', data, '--epochs', '1', '--batch-size', '2', '--min-size', '96'];
+    const { code, stderr } = await runHere('train', ...args, '--device', 'cpu', '--out', small);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /cls_score/);
+    assert.match(stderr, /\nsmall on cpu: 4 images, 2 for validation, 2 classes/);
+    await using detector = await Detector.load(join(small, 'last.pt'));
+    assert.deepEqual(detector.categories, ['__background__', 'red', 'blue']);
+    // A run's config.json describes its model.
+    const { model } = JSON.parse(readFileSync(join(small, 'config.json'), 'utf8')) as {
+      model: { description: object };
+    };
+    const described = join(folder, 'small.json');
+    writeFileSync(described, JSON.stringify(model.description));
+    const { spec } = planModel({ ...options, model: described }, withClasses(5));
+    assert.deepEqual([spec.name, spec.numClasses], ['small', 5]);
+    assert.deepEqual(spec.config.transform.minSize, [96]);
+  });
+
   it('eval prints figures of the trained detector, as a table, JSON and a page', async () => {
     const args = ['eval', '--data', data, '--model', join(out, 'best.pt'), '--device', 'cpu'];
     const page = join(folder, 'eval.html');
@@ -243,19 +270,21 @@ describe('images to train on', () => {
 });
 
 describe('the model to train', () => {
-  const withClasses = (count: number) => ({
-    names: Array.from({ length: count }, (_, k) => `class ${k}`),
-    keypointCount: 0,
-    categories: [],
-  });
-
   it('is the shipped one by default, with heads for the classes', () => {
-    const { spec, weights } = planModel({ ...options, minSize: 200 }, withClasses(4));
-    assert.equal(spec.numClasses, 4);
-    assert.match(weights ?? '', /\.safetensors$/);
-    assert.deepEqual(spec.config.transform.minSize, [200]);
-    // An archive's description makes it again.
-    assert.equal(spec.description.builder, 'fasterRcnn');
+    for (const model of [undefined, 'small']) {
+      const chosen = { ...options, ...(model !== undefined && { model }), minSize: 200 };
+      const { spec, weights } = planModel(chosen, withClasses(4));
+      assert.equal(spec.numClasses, 4);
+      assert.match(weights ?? '', /assets\/\w+-mobilenetv2-fpn\.safetensors$/);
+      assert.deepEqual(spec.config.transform.minSize, [200]);
+    }
+    const given = { backboneWeights: 'x.pth', trainableLayers: 0 };
+    const plan = planModel({ ...options, model: 'small', ...given }, withClasses(4));
+    assert.equal(plan.weights, undefined);
+    assert.ok(
+      plan.spec.trainable.frozen.length >
+        planModel(options, withClasses(4)).spec.trainable.frozen.length,
+    );
   });
 
   it('trains all of a backbone without weights, and freezes its norms with them', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeImage, Detector, Tensor, TorchdetError, writeSafetensors } from '../../lib';
+import { decodeImage, Detector, ops, Tensor, TorchdetError, writeSafetensors } from '../../lib';
 import type { CreateOptions } from '../../lib';
 import { PHOTO, pixels, TemporaryFolder, tinyDetector, tinySpec } from './helpers';
 
@@ -19,10 +19,10 @@ describe('Detector', () => {
     assert.ok(result);
     assert.deepEqual([result.width, result.height], [512, 512]);
     const best = result.at(0);
-    assert.ok(best && best.score > 0.8, `best score ${best?.score}`);
+    assert.ok(best && best.score > 0.5, `best score ${best?.score}`);
     assert.equal(best.name, 'person');
-    const [x1, y1, x2, y2] = best.box;
-    assert.ok(x1 < 60 && y1 < 60 && x2 > 330 && y2 > 480, `box ${best.box.join()}`);
+    const [overlap = 0] = await ops.boxIou([...best.box], [14, 3, 452, 511]);
+    assert.ok(overlap > 0.6, `box ${best.box.join()}`);
     assert.equal([...result].length, result.length);
     assert.ok([...result].every(({ score }) => score >= 0.5));
   });

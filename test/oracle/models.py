@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import get_model_weights, list_models
 from torchvision.models import detection
 
-from structure import person
+from structure import small
 
 METRICS = {"boxAp": "box_map", "maskAp": "mask_map", "keypointAp": "kp_map"}
 
@@ -33,8 +33,8 @@ def giga_flops(model):
 
 def own_model(name):
     """Models that torchvision has no builder for."""
-    if name == "person":
-        return person()
+    if name == "small":
+        return small()
     if name == "fcos_imprv_r50_fpn_1x":
         from fcos_original import fcos_imprv_r50_fpn_1x
 

@@ -141,7 +141,7 @@ def model_cases():
         yield name, {"pretrained": "backbone", "trainableBackboneLayers": 5}
 
 
-def person():
+def small():
     body = torchvision.models.mobilenet_v2(norm_layer=FrozenBatchNorm2d).features
     for block in body[:4]:
         block.requires_grad_(False)
@@ -152,7 +152,7 @@ def person():
         rpn_anchor_generator=AnchorGenerator(sizes, ((1.0, 2.0, 3.5),) * 4),
         box_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], 7, 2),
         box_head=TwoMLPHead(128 * 7 * 7, 256),
-        box_predictor=FastRCNNPredictor(256, 2),
+        box_predictor=FastRCNNPredictor(256, 14),
         min_size=320, max_size=480, rpn_pre_nms_top_n_test=300, rpn_post_nms_top_n_test=150)
 
 
@@ -220,8 +220,9 @@ def main():
         listed = options == {"pretrained": "backbone"} and name.endswith("_320_fpn")
         models.append({"name": name, "options": options, **structure(m, listed), "normEps": norm_eps(m),
                        "config": config(m)})
-    m = person()
-    models.append({"name": "person", "options": {}, **structure(m, False), "normEps": norm_eps(m), "config": config(m)})
+    m = small()
+    models.append({"name": "small", "options": {"pretrained": "detector"}, **structure(m, False), "normEps": norm_eps(m),
+                   "config": config(m)})
     write("models", models)
 
 

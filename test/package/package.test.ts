@@ -124,7 +124,7 @@ describe('the packed package', function () {
     const [photo] = JSON.parse(stdout) as Detected[];
     const best = photo?.detections[0];
     assert.equal(best?.name, 'person');
-    assert.ok(best.score > 0.8, stdout);
+    assert.ok(best.score > 0.5, stdout);
   });
 
   it('is the same library by import and by require', () => {
