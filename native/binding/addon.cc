@@ -4,6 +4,7 @@
 #include <napi.h>
 #include <torch/version.h>
 
+#include "../memory/allocator.h"
 #include "augment.h"
 #include "calls.h"
 #include "cancel_token.h"
@@ -51,6 +52,7 @@ Napi::Value cuda_device_count(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object make_exports(Napi::Env env, Napi::Object exports) {
+  memory::install_allocator();
   auto environment = std::make_unique<Environment>(env);
   const auto keep = [&](const char* name, const Napi::Function& constructor) {
     exports.Set(name, constructor);

@@ -2,10 +2,14 @@
 
 #include <ATen/Parallel.h>
 
+#include "../memory/allocator.h"
 #include "../script/execution.h"
 
 namespace torchdet::binding {
 namespace {
+
+// Memory between calls is kept for the next for this long.
+constexpr std::chrono::seconds kIdle{5};
 
 // Jobs running in the whole process: what its end has to wait for.
 std::atomic<int> running_jobs{0};
@@ -54,11 +58,19 @@ std::deque<std::unique_ptr<Job>> Executor::stop() {
 void Executor::loop() {
   script::PlainExecution plain;
   int threads = 0;
+  bool worked = false;
   while (true) {
     std::unique_ptr<Job> job;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_.load() || !queue_.empty(); });
+      const auto called = [this] { return stopping_.load() || !queue_.empty(); };
+      if (worked && !wake_.wait_for(lock, kIdle, called)) {
+        worked = false;
+        lock.unlock();
+        memory::release_unused();
+        lock.lock();
+      }
+      wake_.wait(lock, called);
       if (stopping_.load()) return;
       job = std::move(queue_.front());
       queue_.pop_front();
@@ -69,6 +81,7 @@ void Executor::loop() {
       threads = wanted;
     }
     job->run();
+    worked = true;
     done_(std::move(job));
     --running_jobs;
   }

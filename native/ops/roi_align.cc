@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "kernels.h"
+#include "roi_align_blocks.h"
 #include "roi_checks.h"
 #include "roi_taps.h"
 #include "simd.h"
+#include "transpose.h"
 
 namespace torchdet::ops::cpu {
 
@@ -68,11 +70,11 @@ TORCHDET_INLINE inline void pool_bin(const T* map, int64_t channels, const int64
 }
 
 // scratch -> [channel][bin]
-template <typename T>
+template <int Bytes, typename T>
 TORCHDET_INLINE inline void transpose(const T* scratch, int64_t channels, int64_t bins, T* out) {
-  for (int64_t c = 0; c < channels; ++c) {
-    const T* source = scratch + c / kBlock<T> * bins * kBlock<T> + c % kBlock<T>;
-    for (int64_t b = 0; b < bins; ++b) out[c * bins + b] = source[b * kBlock<T>];
+  for (int64_t c = 0; c < channels; c += kBlock<T>) {
+    simd::transpose<Bytes>(scratch + c * bins, kBlock<T>, bins, std::min(kBlock<T>, channels - c),
+                           out + c * bins, bins);
   }
 }
 
@@ -96,7 +98,8 @@ void pool_channels_last(const std::vector<Level<T>>& levels, const int64_t* leve
                                            taps.weight() + first, taps.end(b) - first,
                                            scratch.data() + b * kBlock<T>, bins * kBlock<T>);
         }
-        transpose(scratch.data(), channels, bins, out + k * channels * bins);
+        transpose<decltype(width)::value>(scratch.data(), channels, bins,
+                                          out + k * channels * bins);
       });
     }
   });
@@ -169,15 +172,23 @@ at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spa
   at::Tensor output = at::empty({count, channels, pooled_height, pooled_width}, map.options());
   if (output.numel() == 0) return output.to(input.scalar_type());
 
-  const bool channels_last = map.is_contiguous(at::MemoryFormat::ChannelsLast) ||
-                             worth_channels_last(map, count * bins * 4);
-  map =
-      map.contiguous(channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  bool channels_last = map.is_contiguous(at::MemoryFormat::ChannelsLast);
+  const bool worth = !channels_last && worth_channels_last(map, count * bins * 4);
+  if (!channels_last) map = map.contiguous();
   AT_DISPATCH_FLOATING_TYPES(map.scalar_type(), "roi_align", [&] {
-    const auto level = make_level<scalar_t>(map, spatial_scale, pooled_height, pooled_width,
-                                            sampling_ratio, aligned);
+    auto level = make_level<scalar_t>(map, spatial_scale, pooled_height, pooled_width,
+                                      sampling_ratio, aligned);
     const scalar_t* box_data = boxes.const_data_ptr<scalar_t>();
     scalar_t* out = output.mutable_data_ptr<scalar_t>();
+    if (worth) {
+      const auto order = by_place(box_data, nullptr, count);
+      const RoiAlignTask<scalar_t> task = {level.data, map.size(0),  channels, level.geometry,
+                                           box_data,   order.data(), count,    out};
+      if (fits_channel_blocks(task)) return pool_by_channel_blocks(task);
+      map = map.contiguous(at::MemoryFormat::ChannelsLast);
+      level.data = map.const_data_ptr<scalar_t>();
+      channels_last = true;
+    }
     if (channels_last) {
       const auto order = by_place(box_data, nullptr, count);
       pool_channels_last<scalar_t>({level}, nullptr, box_data, order.data(), count, channels, bins,
