@@ -1,9 +1,10 @@
 // How far two results are apart.
 
-/** Boxes that overlap less are different detections. */
+/** Boxes that overlap less are different detections, unless no side is a pixel apart: boxes at an edge may have no area. */
 const SAME = 0.75;
+const PIXEL = 1;
 
-const side = (boxes, i) => boxes.slice(4 * i, 4 * i + 4);
+const boxAt = (boxes, i) => boxes.slice(4 * i, 4 * i + 4);
 
 function overlap(a, b) {
   const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
@@ -14,7 +15,7 @@ function overlap(a, b) {
 }
 
 /**
- * Each detection is paired with the one of the same class that overlaps it most, both once: how many find a partner, and the largest
+ * Each detection is paired with the nearest of the same class that overlaps it, both once: how many find a partner, and the largest
  * differences among the pairs. Of operators' outputs: the largest difference.
  */
 export function compare(own, other) {
@@ -31,18 +32,19 @@ export function compare(own, other) {
     scores: 0,
   };
   own.scores.forEach((score, i) => {
-    const box = side(own.boxes, i);
-    let [best, found] = [SAME, -1];
+    const box = boxAt(own.boxes, i);
+    let [nearest, found] = [Infinity, -1];
     for (const j of free) {
       if (own.labels[i] !== other.labels[j]) continue;
-      const shared = overlap(box, side(other.boxes, j));
-      if (shared > best) [best, found] = [shared, j];
+      const there = boxAt(other.boxes, j);
+      const apart = Math.max(...there.map((x, k) => Math.abs(x - box[k])));
+      const same = apart < PIXEL || overlap(box, there) > SAME;
+      if (same && apart < nearest) [nearest, found] = [apart, j];
     }
     if (found < 0) return;
     free.delete(found);
     difference.matched++;
-    const apart = side(other.boxes, found).map((x, k) => Math.abs(x - box[k]));
-    difference.boxes = Math.max(difference.boxes, ...apart);
+    difference.boxes = Math.max(difference.boxes, nearest);
     difference.scores = Math.max(difference.scores, Math.abs(score - other.scores[found]));
     if (own.areas && other.areas) {
       const pixels = Math.abs(own.areas[i] - other.areas[found]);

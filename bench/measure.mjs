@@ -46,10 +46,11 @@ async function start(competitors, context) {
 }
 
 async function takeTurns(running, trials) {
-  for (let trial = -WARM_UP; trial < trials; trial++) {
+  const warmUp = Math.min(WARM_UP, trials);
+  for (let trial = -warmUp; trial < trials; trial++) {
     for (let i = 0; i < running.length; i++) {
       // Another order each time: nobody always runs on what the same neighbour left in the caches.
-      const { worker, times, most } = running[(i + trial + WARM_UP) % running.length];
+      const { worker, times, most } = running[(i + trial + warmUp) % running.length];
       if (times.length >= most) continue;
       await sleep(50);
       const { ms } = await worker.ask('trial');

@@ -126,7 +126,7 @@ export function printSubject({ name, title, target, assess }, { rows, failed }) 
 
 /** The whole table. */
 export function printAll(report) {
-  const width = [34, 10, 12, 12, 13, 10, 24, 22, 5];
+  const width = [34, 10, 13, 13, 18, 10, 24, 22, 5];
   print(SUMMARY_HEAD, summary(report), { colWidths: width, wordWrap: true });
   const { head, lines } = differences(report);
   if (lines.length > 0)
