@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import type { Binding } from '../binding';
 import { TorchdetError } from './errors';
-import { loadBinding } from './runtime/binding';
+import { loadBinding, openCudaOperators, openLibtorch } from './runtime/binding';
+import { chooseDevice } from './runtime/cuda';
 
 let prepared: Binding | undefined;
 
@@ -39,31 +40,18 @@ export function setThreads(threads: number): void {
 }
 
 /**
- * The device meant by `auto`, `cpu`, `cuda` or `cuda:<index>`.
+ * The device meant by `auto`, `cpu`, `cuda` or `cuda:<index>`; for CUDA its operators are loaded.
  *
- * @throws TorchdetError ERR_DEVICE where it is not known or not there.
+ * @throws TorchdetError ERR_DEVICE where it is not known or not there, ERR_LIBTORCH_CPU, ERR_CUDA_LIBRARY.
  */
 export function resolveDevice(device: string): string {
   if (device === 'cpu') return 'cpu';
-  const count = engine().cudaDeviceCount();
-  if (device === 'auto') return count > 0 ? 'cuda:0' : 'cpu';
-  const match = /^cuda(?::(\d+))?$/.exec(device);
-  if (!match) {
-    throw new TorchdetError(
-      'ERR_DEVICE',
-      `Unknown device ${JSON.stringify(device)}: it must be "auto", "cpu", "cuda" or "cuda:<index>".`,
-    );
-  }
-  const index = Number(match[1] ?? 0);
-  if (index >= count) {
-    throw new TorchdetError(
-      'ERR_DEVICE',
-      count === 0
-        ? `Device ${JSON.stringify(device)}: LibTorch sees no CUDA device here. "npx torchdet doctor" says why; "auto" falls back to the CPU.`
-        : `Device ${JSON.stringify(device)}: there are ${count} CUDA devices, numbered from 0.`,
-    );
-  }
-  return `cuda:${index}`;
+  const devices = engine().cudaDeviceCount();
+  return chooseDevice(device, {
+    libtorch: openLibtorch(),
+    devices,
+    openOperators: openCudaOperators,
+  });
 }
 
 /** Gives errors from native threads the stack of the call they belong to: their own would show the event loop only. */

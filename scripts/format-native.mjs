@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const files = execFileSync(
   'find',
-  ['native', '-name', '*.cc', '-o', '-name', '*.h', '-o', '-name', '*.c'],
+  ['native', '-name', '*.cc', '-o', '-name', '*.h', '-o', '-name', '*.c', '-o', '-name', '*.cu'],
   {
     cwd: root,
     encoding: 'utf8',

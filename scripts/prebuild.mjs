@@ -1,7 +1,7 @@
-// Fills prebuilds/linux-x64 with the stripped addon and prebuilds/loader with its loader. prebuildify builds by calling a
-// node-gyp; ours is prebuild-compile.mjs.
+// Fills prebuilds/linux-x64 with the stripped addon and, where they are built (npm run build:cuda), the CUDA operators beside it,
+// and prebuilds/loader with its loader. prebuildify builds by calling a node-gyp; ours is prebuild-compile.mjs.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -38,3 +38,8 @@ const folder = join(root, 'prebuilds', 'loader', 'prebuilds', 'linux-x64');
 mkdirSync(folder, { recursive: true });
 const loader = join(root, 'build', 'loader', 'build', 'Release', 'torchdet_loader.node');
 strip(loader, join(folder, 'torchdet-loader.glibc.node'));
+
+const cuda = 'libtorchdet_cuda.so';
+const operators = join(root, 'build', 'Release', cuda);
+if (existsSync(operators)) strip(operators, join(root, 'prebuilds', 'linux-x64', cuda));
+else console.warn(`A package for the CPU: ${cuda} is not built ("npm run build:cuda" builds it)`);

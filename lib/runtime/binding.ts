@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Binding } from '../../binding';
 import { TorchdetError } from '../errors';
 import { addonPath, type Loader, loaderPath, requireAddon, requireLoader } from './addons';
+import { cudaLibraryPath, missingOperators } from './cuda';
 import { findLibtorch, INSTALL_COMMAND, type LibtorchInstallation } from './libtorch';
 import { checkPlatform, hasNvidiaDriver, MINIMUM_GLIBC } from './platform';
 
@@ -72,6 +73,35 @@ export function loadCudaLibraries(): boolean {
   if (complete) for (const path of libraries) open(path, libtorch);
   cudaOpened = complete;
   return complete;
+}
+
+/**
+ * Opens torchdet's CUDA operators, which register themselves. They use LibTorch's CUDA libraries, and the addon defines their
+ * schemas: both are opened before.
+ *
+ * @param path the library; default: the one beside the addon
+ * @throws TorchdetError ERR_LIBTORCH_CPU where the LibTorch in use is a CPU build, ERR_CUDA_LIBRARY where the operators are
+ *   missing or do not load, and as {@link loadBinding}
+ */
+export function openCudaOperators(path = cudaLibraryPath()): void {
+  const { root } = openLibtorch();
+  if (!loadCudaLibraries()) {
+    throw new TorchdetError('ERR_LIBTORCH_CPU', `The LibTorch in use (${root}) is a CPU build.`);
+  }
+  loadBinding();
+  if (path === undefined) throw missingOperators();
+  loader ??= requireLoader();
+  try {
+    loader.open(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TorchdetError(
+      'ERR_CUDA_LIBRARY',
+      `Could not load torchdet's CUDA operators: ${reason}. They are made for one version of LibTorch and of torchdet: ` +
+        'in a checkout build them again with "npm run build:cuda".',
+      { cause: error },
+    );
+  }
 }
 
 /**

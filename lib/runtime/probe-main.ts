@@ -2,7 +2,7 @@
  * The program that doctor runs in a child process: it loads everything step by step and tells its parent before and after
  * each step, because a bad shared object ends the process and tells nobody anything.
  */
-import { loadBinding, loadCudaLibraries, openLibtorch } from './binding';
+import { loadBinding, loadCudaLibraries, openCudaOperators, openLibtorch } from './binding';
 import type { ProbeMessage } from './probe';
 
 function tell(message: ProbeMessage): void {
@@ -34,7 +34,9 @@ async function main(): Promise<void> {
   });
   await step('CUDA devices', () => {
     if (!loadCudaLibraries()) return 'none: this LibTorch is a CPU build';
-    return String(loadBinding().cudaDeviceCount());
+    const count = loadBinding().cudaDeviceCount();
+    if (count > 0) openCudaOperators();
+    return String(count);
   });
 }
 

@@ -70,6 +70,10 @@ class GeneralizedRcnn {
                       double score_threshold = 0) const;
 
  private:
+  // In padded_rcnn.cc: the same on a device that the host does not wait for but once, at the end.
+  std::vector<Detections> predict_padded(RcnnNetwork& network, const std::vector<ImageView>& images,
+                                         double score_threshold, const Checkpoint& checkpoint);
+
   struct RpnTraining {
     RpnLosses losses;
     std::vector<at::Tensor> proposals;

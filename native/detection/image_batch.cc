@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "device_batch.h"
 #include "image_resize.h"
 
 namespace torchdet::detection {
@@ -88,7 +89,7 @@ at::Tensor channel_values(const std::array<float, 3>& values, c10::Device device
       .view({1, 3, 1, 1});
 }
 
-// The path of every device but the CPU.
+// Images that are tensors, or partly, on every device but the CPU.
 at::Tensor batch_on_device(const std::vector<ImageView>& images,
                            const std::vector<ImageSize>& sizes, const ImageSize& padded,
                            const Normalization& normalization, c10::Device device) {
@@ -157,9 +158,13 @@ ImageBatch make_image_batch(const std::vector<ImageView>& images, const Transfor
   }
   const Normalization normalization = normalization_of(config);
   const ImageSize padded = padded_size(batch.image_sizes, config.size_divisible);
-  batch.tensor = device.is_cpu()
-                     ? batch_on_cpu(images, batch.image_sizes, padded, normalization)
-                     : batch_on_device(images, batch.image_sizes, padded, normalization, device);
+  if (device.is_cpu()) {
+    batch.tensor = batch_on_cpu(images, batch.image_sizes, padded, normalization);
+  } else if (device.is_cuda() && can_upload(images)) {
+    batch.tensor = upload_batch(images, batch.image_sizes, padded, normalization, device);
+  } else {
+    batch.tensor = batch_on_device(images, batch.image_sizes, padded, normalization, device);
+  }
   return batch;
 }
 

@@ -8,16 +8,6 @@ namespace {
 
 constexpr float kCubicA = -0.75f;
 
-// Source position of an output position's centre. One rounding, as where ATen's kernels are
-// compiled with FMA: two would move it by up to 1e-4 of a pixel.
-float source_position(float scale, int64_t output) {
-  return std::fma(scale, static_cast<float>(output) + 0.5f, -0.5f);
-}
-
-float scale_of(int64_t source_size, int64_t output_size) {
-  return static_cast<float>(source_size) / static_cast<float>(output_size);
-}
-
 // The cubic kernel within one cell of its centre, and beyond.
 float near_weight(float x) { return ((kCubicA + 2) * x - (kCubicA + 3)) * x * x + 1; }
 float far_weight(float x) {
@@ -28,20 +18,14 @@ float far_weight(float x) {
 
 std::vector<Tap> linear_taps(int64_t source_size, int64_t output_size) {
   std::vector<Tap> taps(output_size);
-  const float scale = scale_of(source_size, output_size);
-  for (int64_t i = 0; i < output_size; ++i) {
-    const float position = std::max(source_position(scale, i), 0.0f);
-    const auto first = std::min(static_cast<int64_t>(position), source_size - 1);
-    const float weight = std::clamp(position - static_cast<float>(first), 0.0f, 1.0f);
-    taps[i] = {static_cast<int32_t>(first),
-               static_cast<int32_t>(std::min(first + 1, source_size - 1)), 1.0f - weight, weight};
-  }
+  const float scale = resize_scale(source_size, output_size);
+  for (int64_t i = 0; i < output_size; ++i) taps[i] = linear_tap(scale, source_size, i);
   return taps;
 }
 
 std::vector<CubicTap> cubic_taps(int64_t source_size, int64_t output_size) {
   std::vector<CubicTap> taps(output_size);
-  const float scale = scale_of(source_size, output_size);
+  const float scale = resize_scale(source_size, output_size);
   for (int64_t i = 0; i < output_size; ++i) {
     const float position = source_position(scale, i);
     const auto first = std::min(static_cast<int64_t>(std::floor(position)), source_size - 1);

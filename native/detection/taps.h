@@ -7,16 +7,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "linear_tap.h"
+
 namespace torchdet::detection {
 
-// Bilinear: two positions and their weights.
-struct Tap {
-  int32_t first;
-  int32_t second;
-  float first_weight;
-  float second_weight;
-};
-
+// Bilinear, position by position.
 std::vector<Tap> linear_taps(int64_t source_size, int64_t output_size);
 
 // Bicubic (A = -0.75): four neighbouring positions, those beyond the edge repeated, and weights.

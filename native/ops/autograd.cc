@@ -232,23 +232,74 @@ Tensor deform_conv2d_autograd(const Tensor& input, const Tensor& weight, const T
                              use_mask)[0];
 }
 
-Tensor to_float(const Tensor& tensor) {
-  return at::autocast::cached_cast(at::kFloat, tensor, c10::DeviceType::CPU);
-}
+// Each runs its operator in float32, with autocast off, and gives a result of the input's type.
+template <c10::DeviceType Device>
+struct Autocast {
+  static Tensor wide(const Tensor& tensor) {
+    return at::autocast::cached_cast(at::kFloat, tensor, Device);
+  }
 
-Tensor nms_autocast(const Tensor& boxes, const Tensor& scores, double iou_threshold) {
-  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  return nms(to_float(boxes), to_float(scores), iou_threshold);
-}
+  using Off = c10::impl::ExcludeDispatchKeyGuard;
+  static c10::DispatchKeySet key() {
+    return c10::DispatchKeySet(at::autocast::get_autocast_dispatch_key_from_device_type(Device));
+  }
 
-Tensor roi_align_autocast(const Tensor& input, const Tensor& rois, double spatial_scale,
+  static Tensor nms(const Tensor& boxes, const Tensor& scores, double iou_threshold) {
+    const Off off(key());
+    return ops::nms(wide(boxes), wide(scores), iou_threshold);
+  }
+
+  static Tensor roi_align(const Tensor& input, const Tensor& rois, double spatial_scale,
                           int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,
                           bool aligned) {
-  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  return roi_align(to_float(input), to_float(rois), spatial_scale, pooled_height, pooled_width,
-                   sampling_ratio, aligned)
-      .to(input.scalar_type());
-}
+    const Off off(key());
+    return ops::roi_align(wide(input), wide(rois), spatial_scale, pooled_height, pooled_width,
+                          sampling_ratio, aligned)
+        .to(input.scalar_type());
+  }
+
+  static std::tuple<Tensor, Tensor> roi_pool(const Tensor& input, const Tensor& rois,
+                                             double spatial_scale, int64_t pooled_height,
+                                             int64_t pooled_width) {
+    const Off off(key());
+    const auto [pooled, argmax] =
+        ops::roi_pool(wide(input), wide(rois), spatial_scale, pooled_height, pooled_width);
+    return {pooled.to(input.scalar_type()), argmax};
+  }
+
+  static std::tuple<Tensor, Tensor> ps_roi_align(const Tensor& input, const Tensor& rois,
+                                                 double spatial_scale, int64_t pooled_height,
+                                                 int64_t pooled_width, int64_t sampling_ratio) {
+    const Off off(key());
+    const auto [pooled, mapping] = ops::ps_roi_align(wide(input), wide(rois), spatial_scale,
+                                                     pooled_height, pooled_width, sampling_ratio);
+    return {pooled.to(input.scalar_type()), mapping};
+  }
+
+  static std::tuple<Tensor, Tensor> ps_roi_pool(const Tensor& input, const Tensor& rois,
+                                                double spatial_scale, int64_t pooled_height,
+                                                int64_t pooled_width) {
+    const Off off(key());
+    const auto [pooled, mapping] =
+        ops::ps_roi_pool(wide(input), wide(rois), spatial_scale, pooled_height, pooled_width);
+    return {pooled.to(input.scalar_type()), mapping};
+  }
+
+  static Tensor deform_conv2d(const Tensor& input, const Tensor& weight, const Tensor& offset,
+                              const Tensor& mask, const Tensor& bias, int64_t stride_h,
+                              int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dilation_h,
+                              int64_t dilation_w, int64_t groups, int64_t offset_groups,
+                              bool use_mask) {
+    const Off off(key());
+    return ops::deform_conv2d(wide(input), wide(weight), wide(offset), wide(mask), wide(bias),
+                              stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups,
+                              offset_groups, use_mask)
+        .to(input.scalar_type());
+  }
+};
+
+using CpuAutocast = Autocast<c10::DeviceType::CPU>;
+using CudaAutocast = Autocast<c10::DeviceType::CUDA>;
 
 }  // namespace
 
@@ -266,8 +317,17 @@ void register_autograd(torch::Library& library) {
 }
 
 void register_autocast(torch::Library& library) {
-  library.impl("nms", TORCH_FN(nms_autocast));
-  library.impl("roi_align", TORCH_FN(roi_align_autocast));
+  library.impl("nms", TORCH_FN(CpuAutocast::nms));
+  library.impl("roi_align", TORCH_FN(CpuAutocast::roi_align));
+}
+
+void register_cuda_autocast(torch::Library& library) {
+  library.impl("nms", TORCH_FN(CudaAutocast::nms));
+  library.impl("roi_align", TORCH_FN(CudaAutocast::roi_align));
+  library.impl("roi_pool", TORCH_FN(CudaAutocast::roi_pool));
+  library.impl("ps_roi_align", TORCH_FN(CudaAutocast::ps_roi_align));
+  library.impl("ps_roi_pool", TORCH_FN(CudaAutocast::ps_roi_pool));
+  library.impl("deform_conv2d", TORCH_FN(CudaAutocast::deform_conv2d));
 }
 
 }  // namespace torchdet::ops

@@ -1,5 +1,5 @@
-// What forward and backward of the deformable convolution share: the checked sizes, where a kernel
-// tap samples, and the matrix of sampled columns. Owns nothing.
+// What forward and backward of the deformable convolution share: the checked sizes, the tensors of
+// one image, and the matrix of sampled columns. Owns nothing.
 //
 // Images are channels-last here, so that everything is vectorised over channels: a tap is four
 // pixels and four weights for all channels of an offset group. Columns are [group][output
@@ -10,30 +10,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
+#include "deform_samples.h"
 #include "simd.h"
 
 namespace torchdet::ops {
-
-struct DeformShape {
-  int64_t batch, channels, height, width;
-  int64_t out_channels, kernel_h, kernel_w, out_h, out_w;
-  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-  int64_t groups, offset_groups;
-  bool use_mask;
-
-  int64_t taps() const { return kernel_h * kernel_w; }
-  int64_t out_pixels() const { return out_h * out_w; }
-  int64_t group_channels() const { return channels / groups; }
-  int64_t group_out_channels() const { return out_channels / groups; }
-  int64_t offset_group_channels() const { return channels / offset_groups; }
-  // Output pixels whose columns are in memory at once: at most about 32 MiB of float32.
-  int64_t chunk() const {
-    return std::min(out_pixels(), std::max<int64_t>(1, (int64_t(8) << 20) / (taps() * channels)));
-  }
-};
 
 // Checks shapes and dtypes; the message names the tensor, its shape and the right one.
 DeformShape check_deform(const at::Tensor& input, const at::Tensor& weight,
@@ -44,17 +26,6 @@ DeformShape check_deform(const at::Tensor& input, const at::Tensor& weight,
 
 // weight (out x in / groups x kh x kw) as [group][kernel tap x channel][output channel].
 at::Tensor grouped_weight(const at::Tensor& weight, const DeformShape& shape);
-
-// Where one kernel tap reads the image.
-template <typename T>
-struct Sample {
-  int64_t pixel[4];  // top left, top right, bottom left, bottom right; -1 outside the image
-  T y, x;            // fraction below the top, and right of the left
-
-  T weight(int corner) const {
-    return (corner < 2 ? T(1) - y : y) * (corner % 2 == 0 ? T(1) - x : x);
-  }
-};
 
 // The tensors of one image, and where its kernel taps sample them.
 template <typename T>
@@ -74,28 +45,7 @@ struct DeformImage {
 
   Sample<T> sample(int64_t offset_group, int64_t tap, int64_t out_pixel) const {
     const T* shift = offset + plane(offset_group, tap) * 2 * shape.out_pixels() + out_pixel;
-    const T y = static_cast<T>(out_pixel / shape.out_w * shape.stride_h - shape.pad_h +
-                               tap / shape.kernel_w * shape.dilation_h) +
-                shift[0];
-    const T x = static_cast<T>(out_pixel % shape.out_w * shape.stride_w - shape.pad_w +
-                               tap % shape.kernel_w * shape.dilation_w) +
-                shift[shape.out_pixels()];
-    if (y < T(-1) || y > static_cast<T>(shape.height) || x < T(-1) ||
-        x > static_cast<T>(shape.width)) {
-      return {{-1, -1, -1, -1}, T(0), T(0)};
-    }
-    // Not a number: no pixel, and fractions that make what is read NaN.
-    if (std::isnan(y) || std::isnan(x)) return {{-1, -1, -1, -1}, y - y, x - x};
-    const auto top = static_cast<int64_t>(std::floor(y));
-    const auto left = static_cast<int64_t>(std::floor(x));
-    const auto pixel = [&](int64_t row, int64_t column) -> int64_t {
-      const bool inside = row >= 0 && row < shape.height && column >= 0 && column < shape.width;
-      return inside ? row * shape.width + column : -1;
-    };
-    return {
-        {pixel(top, left), pixel(top, left + 1), pixel(top + 1, left), pixel(top + 1, left + 1)},
-        y - static_cast<T>(top),
-        x - static_cast<T>(left)};
+    return deform_sample(shape, tap, out_pixel, shift[0], shift[shape.out_pixels()]);
   }
 
   // Fills columns with output pixels first..last; `rows` is the number of rows of each group's

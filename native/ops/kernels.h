@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -15,6 +16,11 @@ at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_thr
 // batched_nms beyond the coordinate trick: group by group.
 at::Tensor grouped_nms(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& idxs,
                        double iou_threshold);
+
+// boxes S x N x 4, each segment best first; counts S int64, how many of a segment's boxes there are
+// (none: all). S x N bool: which are kept. Boxes of different segments do not see each other.
+at::Tensor suppress_segments(const at::Tensor& boxes, const std::optional<at::Tensor>& counts,
+                             double iou_threshold);
 
 at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spatial_scale,
                      int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,

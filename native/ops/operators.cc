@@ -29,6 +29,9 @@ auto find(const char* name) {
 // keep different boxes.
 int64_t coordinate_trick_limit(const at::Tensor& boxes) { return boxes.is_cpu() ? 4'000 : 100'000; }
 
+// Maps that the CUDA kernel pools from at once.
+constexpr size_t kOnePassMaps = 8;
+
 at::Tensor nms_by_offset(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& idxs,
                          double iou_threshold) {
   if (boxes.numel() == 0) return at::empty({0}, boxes.options().dtype(at::kLong));
@@ -69,6 +72,14 @@ at::Tensor batched_nms(const at::Tensor& boxes, const at::Tensor& scores, const 
   return nms_by_group(boxes, scores, idxs, iou_threshold);
 }
 
+at::Tensor suppress_segments(const at::Tensor& boxes, const std::optional<at::Tensor>& counts,
+                             double iou_threshold) {
+  static const auto op =
+      find<at::Tensor(const at::Tensor&, const std::optional<at::Tensor>&, double)>(
+          "torchdet::suppress_segments");
+  return op.call(boxes, counts, iou_threshold);
+}
+
 at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spatial_scale,
                      int64_t pooled_height, int64_t pooled_width, int64_t sampling_ratio,
                      bool aligned) {
@@ -93,9 +104,11 @@ at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::T
       (rois.requires_grad() || std::any_of(maps.begin(), maps.end(), [](const at::Tensor& map) {
          return map.requires_grad();
        }));
-  if (rois.is_cpu() && !wants_grad) {
-    return cpu::multiscale_roi_align(maps, rois, levels, scales, pooled_height, pooled_width,
-                                     sampling_ratio);
+  if (!wants_grad && (rois.is_cpu() || maps.size() <= kOnePassMaps)) {
+    static const auto op =
+        find<at::Tensor(at::TensorList, const at::Tensor&, const at::Tensor&, at::ArrayRef<double>,
+                        int64_t, int64_t, int64_t)>("torchdet::pool_levels");
+    return op.call(maps, rois, levels, scales, pooled_height, pooled_width, sampling_ratio);
   }
   std::vector<at::Tensor> indices;
   std::vector<at::Tensor> pooled;

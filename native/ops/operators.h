@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -20,6 +21,11 @@ at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_thr
 at::Tensor batched_nms(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& idxs,
                        double iou_threshold);
 
+// boxes S x N x 4, each segment best first; counts S int64, how many of a segment's boxes there are
+// (none: all). S x N bool: which nms would keep, each segment by itself. Waits for no device.
+at::Tensor suppress_segments(const at::Tensor& boxes, const std::optional<at::Tensor>& counts,
+                             double iou_threshold);
+
 // input N x C x H x W, rois K x 5 (batch index, x1, y1, x2, y2 in pixels of the image); K x C x h x
 // w, always contiguous (CHW order, as the first fully connected layer of a box head wants it). A
 // channels-last input is the fast path: an input of the default layout is turned into channels-last
@@ -29,8 +35,9 @@ at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spa
                      bool aligned);
 
 // roi_align (aligned=False) of a feature pyramid, as torchvision's MultiScaleRoIAlign: RoI k is
-// pooled from maps[levels[k]] with scales[levels[k]]. levels is int64 of length K. One pass on the
-// CPU where no gradient is wanted, else level by level through roi_align, so that gradients flow.
+// pooled from maps[levels[k]] with scales[levels[k]]. levels is int64 of length K. One pass where
+// no gradient is wanted (on CUDA for up to 8 maps), else level by level through roi_align, so that
+// gradients flow.
 // Contiguous K x C x h x w.
 at::Tensor multiscale_roi_align(const std::vector<at::Tensor>& maps, const at::Tensor& rois,
                                 const at::Tensor& levels, const std::vector<double>& scales,

@@ -88,6 +88,27 @@ void define_composites(torch::Library& m) {
       "multiscale_roi_align(Tensor[] maps, Tensor rois, Tensor levels, float[] scales, int "
       "pooled_height, int pooled_width, int sampling_ratio) -> Tensor",
       TORCH_FN(pool_pyramid));
+  // For detection without waiting for a device: results of fixed sizes. The CUDA kernels of these
+  // are the second library's (native/cuda).
+  m.def("suppress_segments(Tensor boxes, Tensor? counts, float iou_threshold) -> Tensor");
+  m.def(
+      "pool_levels(Tensor[] maps, Tensor rois, Tensor levels, float[] scales, int pooled_height, "
+      "int pooled_width, int sampling_ratio) -> Tensor");
+  m.def(
+      "fill_batch(Tensor packed, int images, int height, int width, float[] mean, float[] std, "
+      "int[] source) -> Tensor");
+}
+
+at::Tensor pool_levels_on_cpu(at::TensorList maps, const at::Tensor& rois, const at::Tensor& levels,
+                              at::ArrayRef<double> scales, int64_t pooled_height,
+                              int64_t pooled_width, int64_t sampling_ratio) {
+  return cpu::multiscale_roi_align(maps.vec(), rois, levels, scales.vec(), pooled_height,
+                                   pooled_width, sampling_ratio);
+}
+
+void register_additions_for_cpu(torch::Library& m) {
+  m.impl("suppress_segments", TORCH_FN(cpu::suppress_segments));
+  m.impl("pool_levels", TORCH_FN(pool_levels_on_cpu));
 }
 
 class Registration {
@@ -95,6 +116,8 @@ class Registration {
   Registration() {
     static auto composites = library(torch::Library::DEF, "torchdet");
     define_composites(composites);
+    static auto additions = library(torch::Library::IMPL, "torchdet", c10::DispatchKey::CPU);
+    register_additions_for_cpu(additions);
     if (c10::Dispatcher::singleton().findSchema({"torchvision::nms", ""}).has_value()) return;
     static auto schemas = library(torch::Library::FRAGMENT, "torchvision");
     static auto cpu_kernels = library(torch::Library::IMPL, "torchvision", c10::DispatchKey::CPU);
@@ -102,12 +125,15 @@ class Registration {
         library(torch::Library::IMPL, "torchvision", c10::DispatchKey::Autograd);
     static auto autocast =
         library(torch::Library::IMPL, "torchvision", c10::DispatchKey::AutocastCPU);
+    static auto cuda_autocast =
+        library(torch::Library::IMPL, "torchvision", c10::DispatchKey::AutocastCUDA);
     static auto quantized =
         library(torch::Library::IMPL, "torchvision", c10::DispatchKey::QuantizedCPU);
     define_schemas(schemas);
     register_cpu(cpu_kernels);
     register_autograd(gradients);
     register_autocast(autocast);
+    register_cuda_autocast(cuda_autocast);
     register_quantized(quantized);
   }
 };

@@ -7,9 +7,7 @@
 
 #include "roi_taps.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace torchdet::ops {
 
@@ -29,39 +27,20 @@ void RoiTaps<T>::Axis::add(int64_t at, T value) {
 }
 
 template <typename T>
-void RoiTaps<T>::Axis::compute(T start, T bin_size, int64_t bins, T samples, int64_t length) {
+void RoiTaps<T>::Axis::compute(const SampleAxis<T>& axis, int64_t bins, int64_t length) {
   first.clear();
   position.clear();
   weight.clear();
-  const double step = static_cast<double>(bin_size) / static_cast<double>(samples);
   for (int64_t bin = 0; bin < bins; ++bin) {
     first.push_back(static_cast<int64_t>(position.size()));
-    // Only the samples near the map: an adaptive grid on a huge RoI has more than anyone could
-    // count.
-    double from = 0, to = samples;
-    const double bin_start = static_cast<double>(start) + static_cast<double>(bin) * bin_size;
-    if (samples > 1024 && step > 0 && std::isfinite(bin_start)) {
-      from = std::max(from, std::floor((-1 - bin_start) / step) - 2);
-      to = std::min(to, std::ceil((length - bin_start) / step) + 2);
-    }
-    for (double i = from; i < to; ++i) {
-      T at = start + static_cast<T>(bin) * bin_size +
-             static_cast<T>(static_cast<T>(i) + T(0.5)) * bin_size / samples;
-      if (std::isnan(at)) {
-        add(0, std::numeric_limits<T>::quiet_NaN());
-        break;  // the bin is NaN whatever the others are
-      }
-      if (at < T(-1) || at > static_cast<T>(length)) continue;
-      at = std::max(at, T(0));
-      const int64_t low = std::min(static_cast<int64_t>(at), length - 1);
-      if (low == length - 1) {
-        add(low, T(1));
-        add(low, T(0));  // the neighbour beyond the edge, which is this pixel again
-        continue;
-      }
-      const T fraction = at - static_cast<T>(low);
-      add(low, T(1) - fraction);
-      add(low + 1, fraction);
+    const SampleRange<T> range = near_map(axis, bin, length);
+    for (int64_t i = 0; i < range.count; ++i) {
+      const T at = axis.position(bin, range.sample(i));
+      const SampleTap<T> tap = sample_tap(at, length);
+      if (!tap.inside) continue;
+      add(tap.low, tap.low_weight);
+      if (std::isnan(at)) break;  // the bin is NaN whatever the others are
+      add(tap.high, tap.high_weight);
     }
   }
   first.push_back(static_cast<int64_t>(position.size()));
@@ -69,31 +48,12 @@ void RoiTaps<T>::Axis::compute(T start, T bin_size, int64_t bins, T samples, int
 
 template <typename T>
 void RoiTaps<T>::compute(const T* box, const Geometry& geometry) {
-  const T offset = geometry.aligned ? T(0.5) : T(0);
-  const T x1 = box[0] * geometry.spatial_scale - offset;
-  const T y1 = box[1] * geometry.spatial_scale - offset;
-  T width = box[2] * geometry.spatial_scale - offset - x1;
-  T height = box[3] * geometry.spatial_scale - offset - y1;
-  if (!geometry.aligned) {
-    width = std::max(width, T(1));
-    height = std::max(height, T(1));
-  }
-  const T bin_width = width / static_cast<T>(geometry.pooled_width);
-  const T bin_height = height / static_cast<T>(geometry.pooled_height);
-  const bool adaptive = geometry.sampling_ratio <= 0;
-  // NaN stays NaN: the coordinates then are, too. An infinite grid has no finite sample either.
-  const T samples_x = adaptive ? std::ceil(bin_width) : static_cast<T>(geometry.sampling_ratio);
-  const T samples_y = adaptive ? std::ceil(bin_height) : static_cast<T>(geometry.sampling_ratio);
-  const bool finite = std::isfinite(samples_x) && std::isfinite(samples_y);
-  const T one_nan = std::numeric_limits<T>::quiet_NaN();
-
-  rows_.compute(finite ? y1 : one_nan, bin_height, geometry.pooled_height,
-                finite ? samples_y : T(1), geometry.height);
-  columns_.compute(finite ? x1 : one_nan, bin_width, geometry.pooled_width,
-                   finite ? samples_x : T(1), geometry.width);
-  const T count = std::max(finite ? samples_x * samples_y : T(1), T(1));
-
-  sampled_ = !finite || samples_x * samples_y != T(0);
+  const SampleGrid<T> grid =
+      sample_grid(box, geometry.spatial_scale, geometry.pooled_height, geometry.pooled_width,
+                  geometry.sampling_ratio, geometry.aligned);
+  rows_.compute(grid.rows, geometry.pooled_height, geometry.height);
+  columns_.compute(grid.columns, geometry.pooled_width, geometry.width);
+  sampled_ = grid.sampled;
 
   first_.clear();
   pixel_.clear();
@@ -102,7 +62,7 @@ void RoiTaps<T>::compute(const T* box, const Geometry& geometry) {
     for (int64_t column_bin = 0; column_bin < geometry.pooled_width; ++column_bin) {
       first_.push_back(static_cast<int64_t>(pixel_.size()));
       for (int64_t i = rows_.first[row_bin]; i < rows_.first[row_bin + 1]; ++i) {
-        const T row_weight = rows_.weight[i] / count;
+        const T row_weight = rows_.weight[i] / grid.count;
         const int64_t row = rows_.position[i] * geometry.width;
         for (int64_t j = columns_.first[column_bin]; j < columns_.first[column_bin + 1]; ++j) {
           pixel_.push_back(row + columns_.position[j]);

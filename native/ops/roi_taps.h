@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "roi_samples.h"
+
 namespace torchdet::ops {
 
 template <typename T>
@@ -38,7 +40,7 @@ class RoiTaps {
     std::vector<T> weight;
 
     void add(int64_t at, T value);
-    void compute(T start, T bin_size, int64_t bins, T samples, int64_t length);
+    void compute(const SampleAxis<T>& axis, int64_t bins, int64_t length);
   };
 
   Axis rows_, columns_;
