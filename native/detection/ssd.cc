@@ -6,6 +6,7 @@
 #include <ATen/ops/softmax.h>
 
 #include "box_coder.h"
+#include "class_selection.h"
 #include "serial_scope.h"
 
 namespace torchdet::detection {
@@ -15,6 +16,14 @@ namespace {
 Detections select_in_image(const at::Tensor& scores, const at::Tensor& deltas,
                            const at::Tensor& default_boxes, const ImageSize& size,
                            const DenseConfig& config) {
+  const BoxCoder coder(config.bbox_reg_weights);
+  if (scores.is_cpu() && scores.scalar_type() == at::kFloat) {
+    const Candidates best =
+        best_of_classes(scores.contiguous(), config.score_thresh, config.topk_candidates);
+    // A place may be a candidate of many classes: each is decoded once.
+    const at::Tensor boxes = clip_boxes(coder.decode(deltas, default_boxes), size);
+    return suppress_by_class(best, boxes.index_select(0, best.places), config);
+  }
   const int64_t places = scores.size(0);
   const int64_t objects = scores.size(1) - 1;
   // Class by class, so that candidates come in the order in which torchvision goes through them.
@@ -26,9 +35,8 @@ Detections select_in_image(const at::Tensor& scores, const at::Tensor& deltas,
   found.labels = at::div(flat, places, "floor").add_(1);
   found.group_sizes = group_sizes(flat, std::vector<int64_t>(objects, places));
   found = best_of_groups(found, config.topk_candidates);
-  const at::Tensor boxes = BoxCoder(config.bbox_reg_weights)
-                               .decode(deltas.index_select(0, found.places),
-                                       default_boxes.index_select(0, found.places));
+  const at::Tensor boxes = coder.decode(deltas.index_select(0, found.places),
+                                        default_boxes.index_select(0, found.places));
   return suppress(found, clip_boxes(boxes, size), config);
 }
 
