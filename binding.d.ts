@@ -434,6 +434,13 @@ export interface StepResult {
   readonly stepped: boolean;
 }
 
+export interface NativeCalibration {
+  /** Fingerprint of the weights it was measured with. */
+  readonly weights: string;
+  /** By part of the network: low and high of each tensor, in the order of the graph. */
+  readonly parts: Readonly<Record<string, readonly number[]>>;
+}
+
 export interface NativeDetector {
   predict(
     images: readonly NativeImage[],
@@ -445,6 +452,17 @@ export interface NativeDetector {
     },
     cancel: CancelToken,
   ): Promise<NativeDetections[]>;
+  /** Detects without fusing anything, and measures activations until calibration() is called. */
+  observe(images: readonly NativeImage[], cancel: CancelToken): Promise<void>;
+  /** `minMax` or `meanSquare`; of all images observed since the last one. ERR_CALIBRATION where there were none. */
+  calibration(method: string): Promise<NativeCalibration>;
+  /** Of predict() where it is not exact. ERR_CALIBRATION for int8 without a calibration, or with one of other weights. */
+  setPrecision(
+    precision: 'float32' | 'bfloat16' | 'int8',
+    calibration: NativeCalibration | null,
+  ): Promise<void>;
+  /** Whether the weights are those it was measured with. */
+  calibrationFits(calibration: NativeCalibration): Promise<boolean>;
   /** Single stages on explicit inputs (kinds rcnn and dense; not forward), for following the algorithm and for parity tests; always exact. */
   transform(
     images: readonly NativeImage[],
@@ -593,7 +611,11 @@ export interface Binding {
   Tensor: NativeTensorStatic;
   Module: NativeModuleStatic;
   /** The module stays usable beside the detector and must be disposed by itself. */
-  Detector: new (module: NativeModule, config: DetectionConfig) => NativeDetector;
+  Detector: {
+    new (module: NativeModule, config: DetectionConfig): NativeDetector;
+    /** Whether this CPU has what oneDNN wants for them. */
+    cpuSupport(): { bfloat16: boolean; int8: boolean };
+  };
   CancelToken: new () => CancelToken;
   Optimizer: NativeOptimizerStatic;
   Ema: NativeEmaStatic;

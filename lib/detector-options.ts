@@ -1,8 +1,9 @@
 /** What the calls of a detector may be given. */
+import type { PrecisionOptions } from './detection/precision';
 import type { WeightsOptions, WeightsSource } from './detection/weights';
 
 /** Options of all ways to make a detector. */
-export interface DeviceOptions {
+export interface DeviceOptions extends PrecisionOptions {
   /** `auto` (default: CUDA where there is a device, else the CPU), `cpu`, `cuda` or `cuda:<index>`. */
   readonly device?: string;
   /** Names by label, the background at 0. Default: those of the weights or the archive. */
@@ -29,14 +30,21 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
   /**
    * true runs the network op by op as described, the reference for comparisons with torchvision; false (default) folds
-   * normalisation into convolutions and fuses activations: boxes within 0.05 px and scores within 1e-4 of the former.
+   * normalisation into convolutions and fuses activations: boxes within 0.05 px and scores within 1e-4 of the former
+   * in float32. The exact form is float32 whatever the precision.
    */
   readonly exact?: boolean;
   /** Images of more pixels are refused before they are decoded. Default 100 million. */
   readonly maxPixels?: number;
 }
 
-export const DEVICE_OPTIONS = ['device', 'categories', 'onMessage'] as const;
+export const DEVICE_OPTIONS = [
+  'device',
+  'categories',
+  'onMessage',
+  'precision',
+  'calibration',
+] as const;
 export const CREATE_OPTIONS = [
   ...DEVICE_OPTIONS,
   'weights',

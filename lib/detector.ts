@@ -13,6 +13,12 @@ import {
   publishedCategories,
 } from './detection/opening';
 import { checkOwnBackbone } from './detection/own-backbone';
+import {
+  type CalibrateOptions,
+  type Calibration,
+  DetectorPrecision,
+  type Precision,
+} from './detection/precision';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
 import { checkSaveOptions, isStateDict, type SaveOptions, saveState } from './detection/saving';
@@ -72,6 +78,7 @@ export class Detector implements AsyncDisposable {
   facts: DetectorFacts;
   readonly #calls = new PendingCalls();
   readonly #training: DetectorTraining;
+  readonly #precision: DetectorPrecision;
 
   private constructor(module: NativeModule, facts: DetectorFacts, binding: Binding) {
     this.#binding = binding;
@@ -84,6 +91,14 @@ export class Detector implements AsyncDisposable {
       this.#calls,
       facts.numClasses,
       module.device,
+    );
+    this.#precision = new DetectorPrecision(
+      binding,
+      this.#native,
+      this.#calls,
+      module.device,
+      facts.config.kind === 'forward',
+      facts.calibration,
     );
     this.name = facts.name;
     this.device = module.device;
@@ -153,7 +168,18 @@ export class Detector implements AsyncDisposable {
     const { frozen } = spec.trainable;
     const keypoints = spec.keypointNames && { keypointNames: spec.keypointNames };
     const facts = { name, config, numClasses, frozen, description, ...keypoints };
-    return new Detector(module, categories ? { ...facts, categories } : facts, binding);
+    const detector = new Detector(module, categories ? { ...facts, categories } : facts, binding);
+    return detector.#start('Detector.create', options);
+  }
+
+  async #start(where: string, options: DeviceOptions): Promise<this> {
+    try {
+      await this.#precision.start(where, options);
+      return this;
+    } catch (error) {
+      await this.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -173,16 +199,18 @@ export class Detector implements AsyncDisposable {
     const device = resolveDevice(options.device ?? 'auto');
     const binding = engine();
     const module = await binding.Module.load(path, { device });
+    let detector: Detector;
     try {
       const facts = factsOfArchive(path, module.describe());
       await module.setTraining(false);
       const categories = options.categories ?? facts.categories;
       checkCategories(categories, facts.numClasses);
-      return new Detector(module, categories ? { ...facts, categories } : facts, binding);
+      detector = new Detector(module, categories ? { ...facts, categories } : facts, binding);
     } catch (error) {
       module.dispose();
       throw error;
     }
+    return detector.#start('Detector.load', options);
   }
 
   /**
@@ -236,6 +264,45 @@ export class Detector implements AsyncDisposable {
     const results = await onCallersStack(call, caller);
     const names = { categories: this.categories, keypoints: this.facts.keypointNames };
     return results.map((result) => new DetectionResult(result, names));
+  }
+
+  /** In what numbers predict() computes where it is not exact. */
+  get precision(): Precision {
+    return this.#precision.precision;
+  }
+
+  /** What calibrate() measured, or the archive held; undefined where there is none. */
+  get calibration(): Calibration | undefined {
+    return this.#precision.calibration;
+  }
+
+  /**
+   * Chooses the numbers of predict() from the next call on. Memory for the other form of the network is given back.
+   *
+   * @param calibration for `int8`; default: {@link Detector.calibration}
+   * @throws TorchdetError ERR_CALIBRATION for `int8` without a calibration, or with one of other weights; ERR_PRECISION where the CPU
+   *   or device cannot; ERR_ARCHIVE_UNSUPPORTED for archives that run through their own forward; ERR_OPTION_VALUE, ERR_DISPOSED
+   */
+  async setPrecision(precision: Precision, calibration?: Calibration): Promise<void> {
+    const caller = new Error();
+    await onCallersStack(this.#precision.set('setPrecision', precision, calibration), caller);
+  }
+
+  /**
+   * Measures the range of activations that int8 needs, on images like those that will come: some dozens, not those it is evaluated on.
+   * The precision stays what it is: setPrecision('int8') comes next. A calibration belongs to the weights: once they change, int8
+   * rejects until it is made again, and save() leaves it out.
+   *
+   * @returns what {@link Detector.calibration} is from now on
+   * @throws TorchdetError ERR_INVALID_ARGUMENT where there are no images, ERR_CALIBRATION where weights change meanwhile, and those of
+   *   {@link Detector.predict}; the signal's reason
+   */
+  async calibrate(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: CalibrateOptions = {},
+  ): Promise<Calibration> {
+    const caller = new Error();
+    return onCallersStack(this.#precision.calibrate(images, options), caller);
   }
 
   /**
@@ -373,15 +440,16 @@ export class Detector implements AsyncDisposable {
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const caller = new Error();
     checkSaveOptions(path, options);
-    const description = writeDescription(this.facts);
-    const write = (part: string) =>
-      this.#module.save(part, { [DESCRIPTION_FILE]: description }).catch((cause: unknown) => {
-        throw fileError('write', path, cause);
-      });
-    const save = () =>
-      isStateDict(path)
-        ? saveState(path, this.#module, this.facts, options)
-        : replaceFile(path, write);
+    const save = async () => {
+      const facts = { ...this.facts, calibration: await this.#precision.fitting() };
+      if (isStateDict(path)) return saveState(path, this.#module, facts, options);
+      const files = { [DESCRIPTION_FILE]: writeDescription(facts) };
+      return replaceFile(path, (part) =>
+        this.#module.save(part, files).catch((cause: unknown) => {
+          throw fileError('write', path, cause);
+        }),
+      );
+    };
     await onCallersStack(this.#calls.run(save), caller);
   }
 

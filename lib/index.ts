@@ -1,6 +1,7 @@
 /** torchdet: torchvision's object detection for Node. */
 export { Detector } from './detector';
 export type { CreateOptions, DeviceOptions, PredictOptions } from './detector-options';
+export type { CalibrateOptions, Calibration, Precision } from './detection/precision';
 export { DetectionResult } from './detection/result';
 export type { Detection, Keypoint, MaskOptions } from './detection/result';
 export * as rle from './detection/rle';

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { defaultMaxPixels } from '../images/decode';
 import { interruptible } from './interruptible';
 import { openDetector } from './open-detector';
+import { precisionName } from './parse';
 import { detect, type DetectOptions } from './run-detect';
 
 function parseScore(text: string): number {
@@ -55,6 +56,12 @@ export function detectCommand(finish: (code: number) => void): Command {
     )
     .option('-s, --score <0..1>', 'leave out detections with a lower score', parseScore, 0.5)
     .option('-d, --device <device>', 'auto, cpu, cuda or cuda:N', parseDevice, 'auto')
+    .option(
+      '--precision <name>',
+      'float32, bfloat16, or int8 for an archive that torchdet calibrate wrote',
+      precisionName,
+      'float32',
+    )
     .option('-j, --json', 'print JSON instead of a table')
     .option('-o, --out <folder>', 'write the images with boxes and names drawn on them')
     .option('--max-pixels <n>', 'refuse larger images', parsePixels, defaultMaxPixels)

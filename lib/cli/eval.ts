@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { interruptible } from './interruptible';
-import { deviceName, numberFrom } from './parse';
+import { deviceName, numberFrom, precisionName } from './parse';
 import { evaluate, type EvalOptions } from './run-eval';
 
 const help = `
@@ -38,6 +38,12 @@ export function evalCommand(finish: (code: number) => void): Command {
       0.5,
     )
     .option('--exact', 'run the network op by op, for comparisons with torchvision')
+    .option(
+      '--precision <name>',
+      'float32, bfloat16, or int8 for an archive that torchdet calibrate wrote',
+      precisionName,
+      'float32',
+    )
     .option('--report <file.html>', 'write a page with curves, confusion and the worst images')
     .option('-j, --json', 'print JSON instead of tables')
     .option('-d, --device <device>', 'auto, cpu, cuda or cuda:N', deviceName, 'auto')

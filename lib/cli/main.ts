@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { TorchdetError, type ErrorCode } from '../errors';
+import { calibrateCommand } from './calibrate';
 import { dataCommands } from './data';
 import { detectCommand } from './detect';
 import { doctorCommand } from './doctor';
@@ -49,6 +50,7 @@ function createProgram(finish: (code: number) => void): Command {
     dataCommands(finish),
     trainCommand(finish),
     evalCommand(finish),
+    calibrateCommand(finish),
     launchCommand(finish),
     modelsCommand(),
     doctorCommand(),

@@ -1,4 +1,5 @@
 import { classCount, readCheckpoint } from '../checkpoints';
+import type { Precision } from '../detection/precision';
 import { Detector } from '../detector';
 import type { CreateOptions } from '../detector-options';
 import { buildModel, type NamedModelOptions } from '../models';
@@ -12,6 +13,7 @@ type ClassOptions = Pick<CreateOptions & NamedModelOptions, 'categories' | 'numC
 
 interface OpenOptions {
   readonly device: string;
+  readonly precision?: Precision | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +41,7 @@ async function classesOfCheckpoint(
 
 async function createNamed(
   { model, weights, published, categories }: DetectorPlan & { readonly kind: 'model' },
-  { device, signal }: OpenOptions,
+  { device, precision = 'float32', signal }: OpenOptions,
 ): Promise<Detector> {
   const classes = published
     ? categories
@@ -53,6 +55,7 @@ async function createNamed(
       ...classes,
       weights,
       device,
+      precision,
       ...(signal ? { signal } : {}),
       onProgress: (done, total) => {
         reporter.onProgress({ stage: 'download', done, total });
@@ -71,11 +74,11 @@ async function createNamed(
  * @throws UsageError where the names given are not as many as the checkpoint's classes; the errors of Detector
  */
 export async function openDetector(plan: DetectorPlan, options: OpenOptions): Promise<Detector> {
-  const { device, signal } = options;
+  const { device, precision = 'float32', signal } = options;
   if (plan.kind === 'model') return createNamed(plan, options);
   await ensureLibtorch(signal ? { signal } : {});
   signal?.throwIfAborted();
   return plan.kind === 'default'
-    ? Detector.default({ device })
-    : Detector.load(plan.path, { device });
+    ? Detector.default({ device, precision })
+    : Detector.load(plan.path, { device, precision });
 }

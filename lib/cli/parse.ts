@@ -1,5 +1,12 @@
 /** Readers of options' values, for commander. */
 import { InvalidArgumentError } from 'commander';
+import { type Precision, PRECISIONS } from '../detection/precision';
+
+export function precisionName(text: string): Precision {
+  const found = PRECISIONS.find((name) => name === text);
+  if (found) return found;
+  throw new InvalidArgumentError('It must be float32, bfloat16 or int8.');
+}
 
 /** A number in a range. */
 export function numberFrom(least: number, most = Infinity) {

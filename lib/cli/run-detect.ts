@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { Precision } from '../detection/precision';
 import { encode } from '../detection/rle';
 import { TorchdetError } from '../errors';
 import { decodeImage, type DecodedImage } from '../images/decode';
@@ -17,6 +18,7 @@ export interface DetectOptions {
   readonly classes?: string;
   readonly score: number;
   readonly device: string;
+  readonly precision?: Precision;
   readonly json?: boolean;
   readonly out?: string;
   readonly maxPixels: number;
@@ -40,7 +42,11 @@ export interface DetectContext {
   readonly signal?: AbortSignal;
   readonly open: (
     plan: DetectorPlan,
-    options: { readonly device: string; readonly signal?: AbortSignal },
+    options: {
+      readonly device: string;
+      readonly precision?: Precision | undefined;
+      readonly signal?: AbortSignal;
+    },
   ) => Promise<ImageDetector>;
 }
 
@@ -150,8 +156,8 @@ async function openDetector(
   context: DetectContext,
 ): Promise<ImageDetector> {
   const { signal } = context;
-  const { device } = options;
-  const detector = await context.open(plan, { device, ...(signal ? { signal } : {}) });
+  const { device, precision } = options;
+  const detector = await context.open(plan, { device, precision, ...(signal ? { signal } : {}) });
   const known = detector.categories?.length;
   if (categories && known !== undefined && known !== categories.length) {
     await detector.dispose();

@@ -1,6 +1,7 @@
 /** `torchdet eval`: figures of a detector on a data set. */
 import { datasetSplits, openDataset } from '../data/open';
 import type { DataFormat, Dataset } from '../data/dataset';
+import type { Precision } from '../detection/precision';
 import type { BoxFigures, KeypointFigures, KindEvaluation } from '../evaluation';
 import { evaluateDetector, type DetectorEvaluation } from '../training/evaluate';
 import { evaluationDetails } from '../training/report/details';
@@ -24,6 +25,7 @@ export interface EvalOptions {
   readonly classes?: string;
   readonly score: number;
   readonly exact?: boolean;
+  readonly precision?: Precision;
   readonly report?: string;
   readonly json?: boolean;
   readonly device: string;
@@ -91,10 +93,10 @@ function asJson({ evaluation, confusion }: DetectorEvaluation): string {
  */
 export async function evaluate(options: EvalOptions, context: EvalContext): Promise<number> {
   const { stdout, stderr, signal } = context;
-  const { classes, score, exact = false, device } = options;
+  const { classes, score, exact = false, device, precision } = options;
   const named = classes === undefined ? undefined : readCategories(classes);
   const plan = planDetector(options, named);
-  const detector = await openDetector(plan, { device, ...(signal && { signal }) });
+  const detector = await openDetector(plan, { device, precision, ...(signal && { signal }) });
   try {
     const data = await openData(options, named ?? detector.categories, signal);
     const found = await withProgress(stderr, data.length, (onProgress) =>

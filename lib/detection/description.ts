@@ -2,6 +2,7 @@
 import type { DetectionConfig, ModuleDescription } from '../../binding';
 import { TorchdetError } from '../errors';
 import type { DetectorDescription } from '../models/detector-spec';
+import type { Calibration } from './precision';
 
 /** Name of the file inside the archive. */
 export const DESCRIPTION_FILE = 'torchdet.json';
@@ -18,6 +19,8 @@ export interface DetectorFacts {
   /** Prefixes of the parameters frozen. */
   readonly frozen: readonly string[];
   readonly description?: DetectorDescription;
+  /** As read from an archive: what its activations were measured to be. */
+  readonly calibration?: Calibration | undefined;
 }
 
 export function writeDescription(facts: DetectorFacts): string {

@@ -28,6 +28,11 @@ Napi::Function DetectorObject::define(Napi::Env env) {
                          InstanceMethod("head", &DetectorObject::head),
                          InstanceMethod("losses", &DetectorObject::losses),
                          InstanceMethod("trainStep", &DetectorObject::train_step),
+                         StaticMethod("cpuSupport", &DetectorObject::cpu_support),
+                         InstanceMethod("observe", &DetectorObject::observe),
+                         InstanceMethod("calibration", &DetectorObject::calibration),
+                         InstanceMethod("setPrecision", &DetectorObject::set_precision),
+                         InstanceMethod("calibrationFits", &DetectorObject::calibration_fits),
                          InstanceMethod("dispose", &DetectorObject::dispose),
                      });
 }

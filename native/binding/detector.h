@@ -30,6 +30,13 @@ class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
   Napi::Value losses(const Napi::CallbackInfo& info);
   Napi::Value train_step(const Napi::CallbackInfo& info);
 
+  // In what numbers it computes: detector_precision.cc.
+  static Napi::Value cpu_support(const Napi::CallbackInfo& info);
+  Napi::Value observe(const Napi::CallbackInfo& info);
+  Napi::Value calibration(const Napi::CallbackInfo& info);
+  Napi::Value set_precision(const Napi::CallbackInfo& info);
+  Napi::Value calibration_fits(const Napi::CallbackInfo& info);
+
   void dispose(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<DetectorState>& live() const;

@@ -5,6 +5,7 @@
 #include "../script/dense_network.h"
 #include "../script/forward_detector.h"
 #include "../script/network.h"
+#include "errors.h"
 
 namespace torchdet::binding {
 namespace {
@@ -12,15 +13,22 @@ namespace {
 using detection::ImageSize;
 using torch::jit::Module;
 
-std::unique_ptr<detection::RcnnNetwork> make_network(const DrivenRcnn&, const Module& module,
-                                                     bool exact) {
-  return exact ? script::make_exact_network(module) : script::make_compiled_network(module);
+std::unique_ptr<detection::RcnnNetwork> make_compiled(const DrivenRcnn&, const Module& module,
+                                                      const script::PrecisionPlan& plan) {
+  return script::make_compiled_network(module, plan);
 }
 
-std::unique_ptr<detection::DenseNetwork> make_network(const DrivenDense&, const Module& module,
-                                                      bool exact) {
-  return exact ? script::make_exact_dense_network(module)
-               : script::make_compiled_dense_network(module);
+std::unique_ptr<detection::DenseNetwork> make_compiled(const DrivenDense&, const Module& module,
+                                                       const script::PrecisionPlan& plan) {
+  return script::make_compiled_dense_network(module, plan);
+}
+
+std::unique_ptr<detection::RcnnNetwork> make_exact(const DrivenRcnn&, const Module& module) {
+  return script::make_exact_network(module);
+}
+
+std::unique_ptr<detection::DenseNetwork> make_exact(const DrivenDense&, const Module& module) {
+  return script::make_exact_dense_network(module);
 }
 
 }  // namespace
@@ -44,7 +52,7 @@ typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exac
   // training.
   if (module->module.is_training()) module->module.eval();
   if (exact) {
-    if (!driven.exact) driven.exact = make_network(driven, module->module, true);
+    if (!driven.exact) driven.exact = make_exact(driven, module->module);
     return *driven.exact;
   }
   const uint64_t version = module->version.load();
@@ -54,7 +62,12 @@ typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exac
     c10::InferenceMode ordinary(false);
     c10::AutoGradMode no_gradients(false);
     driven.compiled.reset();
-    driven.compiled = make_network(driven, module->module, false);
+    try {
+      driven.compiled = make_compiled(driven, module->module, plan());
+    } catch (const script::CalibrationError& error) {
+      throw CodedError("ERR_CALIBRATION",
+                       std::string("The calibration does not fit this network: ") + error.what());
+    }
     driven.compiled_version = version;
   }
   return *driven.compiled;

@@ -8,6 +8,8 @@
 
 #include "../detection/dense_detector.h"
 #include "../detection/generalized_rcnn.h"
+#include "../script/precision.h"
+#include "../script/quantize_observer.h"
 #include "../training/step.h"
 #include "module_state.h"
 
@@ -24,6 +26,7 @@ struct Driven {
   std::unique_ptr<Network> exact;
   std::unique_ptr<Network> training;
   std::unique_ptr<Network> compiled;
+  std::unique_ptr<Network> observing;
   uint64_t compiled_version = 0;
 };
 using DrivenRcnn = Driven<detection::GeneralizedRcnn, detection::RcnnNetwork>;
@@ -40,6 +43,17 @@ class DetectorState {
   std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images,
                                              double score_threshold, bool exact,
                                              const detection::Checkpoint& checkpoint);
+
+  // In what numbers predict computes where it is not exact, from the next call on. A calibration
+  // stays until another is given. In detector_state_precision.cc, as all of these.
+  void set_precision(script::Precision precision, std::optional<script::Calibration> calibration);
+  // Detects, and measures activations; throws where weights have changed since the first images.
+  void observe(const std::vector<detection::ImageView>& images,
+               const detection::Checkpoint& checkpoint);
+  // Of all images observed since the last one.
+  script::Calibration calibration(script::RangeMethod method);
+  // Whether the weights are those it was measured with.
+  bool calibration_fits(const script::Calibration& calibration);
 
   // The single stages, always exact; each throws where the detector is of another kind.
   detection::ImageBatch transform(const std::vector<detection::ImageView>& images);
@@ -75,6 +89,16 @@ class DetectorState {
  private:
   struct ForwardOnly {};  // an archive of unknown structure: it runs through its own forward
 
+  struct Observation {
+    script::ActivationObserver observer;
+    std::string weights;
+  };
+
+  // The plan of the compiled form; throws where the calibration was made for other weights.
+  script::PrecisionPlan plan();
+  void drop_forms();
+  const std::string& fingerprint();
+
   template <typename AnyDriven>
   typename AnyDriven::Network& network(AnyDriven& driven, bool exact);
   // In training mode, with the caller's gradient mode.
@@ -87,6 +111,11 @@ class DetectorState {
   auto drive(bool exact, Run run, Otherwise otherwise) -> decltype(otherwise());
 
   std::variant<ForwardOnly, DrivenRcnn, DrivenDense> driven_;
+  script::Precision precision_ = script::Precision::kFloat32;
+  std::optional<script::Calibration> calibration_;
+  std::unique_ptr<Observation> observation_;
+  std::string fingerprint_;
+  std::optional<uint64_t> fingerprint_version_;
 };
 
 }  // namespace torchdet::binding

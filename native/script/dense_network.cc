@@ -2,6 +2,7 @@
 
 #include "inference_compiler.h"
 #include "network_parts.h"
+#include "precision_network.h"
 
 namespace torchdet::script {
 namespace {
@@ -53,10 +54,13 @@ std::unique_ptr<detection::DenseNetwork> make_training_dense_network(const Modul
                                               module.attr("head").toModule());
 }
 
-std::unique_ptr<detection::DenseNetwork> make_compiled_dense_network(const Module& module) {
-  return std::make_unique<ScriptDenseNetwork>(
-      false, compile_for_inference(module.attr("backbone").toModule()),
-      compile_for_inference(module.attr("head").toModule()));
+std::unique_ptr<detection::DenseNetwork> make_compiled_dense_network(const Module& module,
+                                                                     const PrecisionPlan& plan) {
+  std::unique_ptr<detection::DenseNetwork> network = std::make_unique<ScriptDenseNetwork>(
+      false, compile_for_inference(module.attr("backbone").toModule(), {plan, "backbone"}),
+      compile_for_inference(module.attr("head").toModule(), {plan, "head"}));
+  return plan.precision == Precision::kBfloat16 ? in_bfloat16(std::move(network))
+                                                : std::move(network);
 }
 
 }  // namespace torchdet::script

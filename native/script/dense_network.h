@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "../detection/network.h"
+#include "precision.h"
 
 namespace torchdet::script {
 
@@ -16,6 +17,6 @@ std::unique_ptr<detection::DenseNetwork> make_exact_dense_network(const torch::j
 std::unique_ptr<detection::DenseNetwork> make_training_dense_network(
     const torch::jit::Module& module);
 std::unique_ptr<detection::DenseNetwork> make_compiled_dense_network(
-    const torch::jit::Module& module);
+    const torch::jit::Module& module, const PrecisionPlan& plan = {});
 
 }  // namespace torchdet::script

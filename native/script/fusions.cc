@@ -68,7 +68,8 @@ bool is_foldable_conv(Node* node) {
   }
   if (!torch::jit::toIValue(node->input(4))->isIntList()) return false;
   const at::Tensor weight = torch::jit::toIValue(node->input(1))->toTensor();
-  return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == 4;
+  return weight.is_cpu() && weight.dim() == 4 &&
+         (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
 }
 
 // The fused node stands where the last of its parts stood: its input must still hold what the

@@ -7,7 +7,7 @@
 
 namespace torchdet::script {
 
-torch::jit::Module compile_for_inference(torch::jit::Module module) {
+torch::jit::Module compile_for_inference(torch::jit::Module module, const PartPlan& plan) {
   // The plain execution of this thread would keep calls from being inlined, and freeze() folds only
   // what it has inlined.
   torch::jit::GraphOptimizerEnabledGuard optimize(true);
@@ -17,6 +17,7 @@ torch::jit::Module compile_for_inference(torch::jit::Module module) {
   // into convolutions.
   torch::jit::Module frozen = torch::jit::freeze(copy);
   const auto graph = frozen.get_method("forward").graph();
+  if (!apply_precision(*graph, plan)) return frozen;
   fuse_convolutions(graph);
   torch::jit::EliminateDeadCode(graph);
   return frozen;

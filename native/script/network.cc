@@ -4,6 +4,7 @@
 
 #include "inference_compiler.h"
 #include "network_parts.h"
+#include "precision_network.h"
 #include "rpn_head.h"
 
 namespace torchdet::script {
@@ -93,8 +94,8 @@ std::optional<Branch> make_branch(const Module& roi_heads, const std::string& na
     return roi_heads.hasattr(part) && roi_heads.attr(part).isModule();
   };
   if (!has(name + "_head") || !has(name + "_predictor")) return std::nullopt;
-  return Branch{prepare(roi_heads.attr(name + "_head").toModule()),
-                prepare(roi_heads.attr(name + "_predictor").toModule())};
+  return Branch{prepare(roi_heads.attr(name + "_head").toModule(), name + "_head"),
+                prepare(roi_heads.attr(name + "_predictor").toModule(), name + "_predictor")};
 }
 
 template <typename Prepare>
@@ -102,25 +103,30 @@ std::unique_ptr<detection::RcnnNetwork> make_network(const Module& module, bool 
                                                      Prepare prepare) {
   const Module roi_heads = module.attr("roi_heads").toModule();
   return std::make_unique<ScriptNetwork>(
-      exact, prepare(module.attr("backbone").toModule()),
-      prepare(module.attr("rpn").toModule().attr("head").toModule()),
-      prepare(roi_heads.attr("box_head").toModule()),
-      prepare(roi_heads.attr("box_predictor").toModule()), make_branch(roi_heads, "mask", prepare),
-      make_branch(roi_heads, "keypoint", prepare));
+      exact, prepare(module.attr("backbone").toModule(), "backbone"),
+      prepare(module.attr("rpn").toModule().attr("head").toModule(), "rpn.head"),
+      prepare(roi_heads.attr("box_head").toModule(), "box_head"),
+      prepare(roi_heads.attr("box_predictor").toModule(), "box_predictor"),
+      make_branch(roi_heads, "mask", prepare), make_branch(roi_heads, "keypoint", prepare));
 }
 
 }  // namespace
 
 std::unique_ptr<detection::RcnnNetwork> make_exact_network(const Module& module) {
-  return make_network(module, true, [](Module part) { return part; });
+  return make_network(module, true, [](Module part, const std::string&) { return part; });
 }
 
 std::unique_ptr<detection::RcnnNetwork> make_training_network(const Module& module) {
-  return make_network(module, false, [](Module part) { return part; });
+  return make_network(module, false, [](Module part, const std::string&) { return part; });
 }
 
-std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& module) {
-  return make_network(module, false, compile_for_inference);
+std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& module,
+                                                              const PrecisionPlan& plan) {
+  auto network = make_network(module, false, [&](Module part, const std::string& name) {
+    return compile_for_inference(part, {plan, name});
+  });
+  return plan.precision == Precision::kBfloat16 ? in_bfloat16(std::move(network))
+                                                : std::move(network);
 }
 
 }  // namespace torchdet::script

@@ -9,11 +9,13 @@
 #include <memory>
 
 #include "../detection/network.h"
+#include "precision.h"
 
 namespace torchdet::script {
 
 std::unique_ptr<detection::RcnnNetwork> make_exact_network(const torch::jit::Module& module);
 std::unique_ptr<detection::RcnnNetwork> make_training_network(const torch::jit::Module& module);
-std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const torch::jit::Module& module);
+std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const torch::jit::Module& module,
+                                                              const PrecisionPlan& plan = {});
 
 }  // namespace torchdet::script

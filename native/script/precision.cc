@@ -1,0 +1,86 @@
+#include "precision.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include "quantize.h"
+#include "quantize_observer.h"
+
+namespace torchdet::script {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
+
+Value* insert_cast(Graph& graph, Value* value, at::ScalarType dtype) {
+  Value* no = graph.insertConstant(false);
+  return graph
+      .insertNode(
+          graph.create(c10::aten::to, {value, graph.insertConstant(static_cast<int64_t>(dtype)), no,
+                                       no, graph.insertConstant(c10::IValue())}))
+      ->output();
+}
+
+// torchvision's own operators compute in float32.
+void cast_around(Graph& graph, Node* node) {
+  torch::jit::WithInsertPoint before(node);
+  for (size_t i = 0; i < node->inputs().size(); ++i) {
+    if (is_tensor(node->input(i)))
+      node->replaceInput(i, insert_cast(graph, node->input(i), at::kFloat));
+  }
+  torch::jit::WithInsertPoint after(node->next());
+  for (Value* output : node->outputs()) {
+    if (!is_tensor(output)) continue;
+    Value* cast = insert_cast(graph, output, at::kBFloat16);
+    output->replaceAllUsesAfterNodeWith(cast->node(), cast);
+  }
+}
+
+// Weights become bfloat16; what is made of them and of a bfloat16 input then is too.
+void to_bfloat16(Graph& graph, Block* block) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it++;
+    for (Block* inner : node->blocks()) to_bfloat16(graph, inner);
+    if (node->kind() == c10::prim::Constant && is_tensor(node->output())) {
+      const at::Tensor tensor = torch::jit::toIValue(node->output())->toTensor();
+      if (tensor.scalar_type() != at::kFloat) continue;
+      torch::jit::WithInsertPoint at(node);
+      node->output()->replaceAllUsesWith(graph.insertConstant(tensor.to(at::kBFloat16)));
+      node->destroy();
+    } else if (std::string(node->kind().toQualString()).rfind("torchvision::", 0) == 0) {
+      cast_around(graph, node);
+    }
+  }
+}
+
+// The heads' last layers say what is found and where: they cost little and are rounded last.
+KeptLayers kept_layers(const std::string& part) {
+  return part == "box_predictor" ? KeptLayers::kLast : KeptLayers::kNone;
+}
+
+}  // namespace
+
+bool apply_precision(Graph& graph, const PartPlan& plan) {
+  const PrecisionPlan& network = plan.network;
+  if (network.observer) {
+    network.observer->watch(plan.part, graph);
+    return false;
+  }
+  if (network.precision == Precision::kBfloat16) to_bfloat16(graph, graph.block());
+  if (network.precision == Precision::kInt8) {
+    const auto& parts = network.calibration->parts;
+    const auto ranges = parts.find(plan.part);
+    if (ranges == parts.end()) throw CalibrationError("it has no part " + plan.part);
+    try {
+      quantize(graph, ranges->second, kept_layers(plan.part));
+    } catch (const CalibrationError& error) {
+      throw CalibrationError(plan.part + ": " + error.what());
+    }
+  }
+  return true;
+}
+
+}  // namespace torchdet::script

@@ -1,0 +1,161 @@
+#include "quantize_sites.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+
+namespace torchdet::script {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+bool is(const Node* node, const char* name) {
+  return node->kind() == c10::Symbol::fromQualString(name);
+}
+
+bool writes_in_place(const Node* node) {
+  const std::string kind = node->kind().toQualString();
+  return kind.rfind("aten::", 0) == 0 && kind.back() == '_';
+}
+
+Node* only_user(Value* value) {
+  if (value->uses().size() != 1) return nullptr;
+  Node* user = value->uses()[0].user;
+  return user->owningBlock() == value->node()->owningBlock() ? user : nullptr;
+}
+
+// A tensor of which one reader sees something else than another cannot be rounded once for all.
+bool changes(Value* value) {
+  return value->uses().size() > 1 &&
+         std::any_of(value->uses().begin(), value->uses().end(),
+                     [](const auto& use) { return use.offset == 0 && writes_in_place(use.user); });
+}
+
+std::optional<double> constant_number(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  if (!constant || !constant->isScalar()) return std::nullopt;
+  return constant->toScalar().toDouble();
+}
+
+bool constant_from(Node* node, size_t first) {
+  for (size_t i = first; i < node->inputs().size(); ++i) {
+    if (!torch::jit::toIValue(node->input(i))) return false;
+  }
+  return true;
+}
+
+bool has_weight(Node* node, int64_t dimensions) {
+  const auto constant = torch::jit::toIValue(node->input(1));
+  if (!constant || !constant->isTensor()) return false;
+  const at::Tensor weight = constant->toTensor();
+  return weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == dimensions;
+}
+
+bool is_candidate(Node* node) {
+  if (is(node, "aten::linear")) {
+    return constant_from(node, 1) && has_weight(node, 2) && !changes(node->input(0));
+  }
+  return is(node, "aten::conv2d") && constant_from(node, 1) &&
+         torch::jit::toIValue(node->input(4))->isIntList() && has_weight(node, 4) &&
+         !changes(node->input(0));
+}
+
+void collect(Block* block, std::vector<QuantizationSite>& sites) {
+  for (Node* node : block->nodes()) {
+    for (Block* inner : node->blocks()) collect(inner, sites);
+    if (is_candidate(node)) sites.push_back({node, node, nullptr, "none", {}});
+  }
+}
+
+bool take_activation(Node* node, QuantizationSite& site) {
+  if (!node) return false;
+  const bool linear = site.is_linear();
+  if (is(node, "aten::relu") || is(node, "aten::relu_")) {
+    site.activation = "relu";
+  } else if (!linear && (is(node, "aten::hardswish") || is(node, "aten::hardswish_"))) {
+    site.activation = "hardswish";
+  } else if (!linear && (is(node, "aten::relu6") || is(node, "aten::relu6_"))) {
+    site.activation = "hardtanh";
+    site.scalars = {0, 6};
+  } else if (!linear && (is(node, "aten::hardtanh") || is(node, "aten::hardtanh_"))) {
+    const auto low = constant_number(node->input(1));
+    const auto high = constant_number(node->input(2));
+    if (!low || !high) return false;
+    site.activation = "hardtanh";
+    site.scalars = {*low, *high};
+  } else {
+    return false;
+  }
+  site.last = node;
+  return true;
+}
+
+// a + b of two tensors, that of an in-place sum being the site's own.
+bool is_sum(Node* node, Value* own) {
+  if (!node || node->inputs().size() != 3 || constant_number(node->input(2)) != 1.0) return false;
+  if (!is(node, "aten::add") && !(is(node, "aten::add_") && node->input(0) == own)) return false;
+  return node->input(0) != node->input(1) &&
+         node->input(0)->type()->isSubtypeOf(*c10::TensorType::get()) &&
+         node->input(1)->type()->isSubtypeOf(*c10::TensorType::get());
+}
+
+// Joins the sum that ends a residual block with its last convolution, where the other summand is a
+// tensor that other sites read or write: those have the same size in every network that adds.
+void take_sum(QuantizationSite& site, const std::unordered_set<Value*>& known,
+              std::unordered_set<Node*>& taken) {
+  Node* sum = only_user(site.op->output());
+  if (site.last != site.op || site.is_linear() || !is_sum(sum, site.op->output())) return;
+  Value* other = sum->input(0) == site.op->output() ? sum->input(1) : sum->input(0);
+  if (!known.count(other) || changes(other) || !taken.insert(sum).second) return;
+  site.other = other;
+  site.last = sum;
+  Node* next = only_user(sum->output());
+  if (next && (is(next, "aten::relu") || is(next, "aten::relu_"))) {
+    site.activation = "relu";
+    site.last = next;
+  }
+}
+
+}  // namespace
+
+bool QuantizationSite::is_linear() const { return is(op, "aten::linear"); }
+
+Value* pooled_from(Value* value) {
+  Node* node = value->node();
+  return is(node, "aten::max_pool2d") && constant_from(node, 1) ? node->input(0) : nullptr;
+}
+
+std::vector<QuantizationSite> find_quantization_sites(Graph& graph) {
+  std::vector<QuantizationSite> sites;
+  collect(graph.block(), sites);
+  std::unordered_set<Value*> known;
+  for (QuantizationSite& site : sites) {
+    take_activation(only_user(site.op->output()), site);
+    known.insert(site.input());
+    known.insert(site.output());
+  }
+  std::unordered_set<Node*> taken;
+  for (QuantizationSite& site : sites) take_sum(site, known, taken);
+  return sites;
+}
+
+std::vector<Value*> observed_values(const std::vector<QuantizationSite>& sites) {
+  std::vector<Value*> values;
+  std::unordered_set<Value*> seen;
+  const auto add = [&](Value* value) {
+    if (value && seen.insert(value).second) values.push_back(value);
+  };
+  for (const QuantizationSite& site : sites) {
+    add(site.input());
+    add(site.other);
+    add(site.output());
+  }
+  return values;
+}
+
+}  // namespace torchdet::script

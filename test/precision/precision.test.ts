@@ -1,0 +1,82 @@
+// bfloat16 and int8 against float32, on networks with everything that the rewrites know.
+import assert from 'node:assert/strict';
+import { Detector } from '../../lib';
+import { pixels, tinyDetector } from '../detector/helpers';
+import { cpuSupport, IMAGES, largestDifference, openDetector, scoresOf } from './helpers';
+
+describe('precision', () => {
+  it('is float32 unless asked for', async () => {
+    await using detector = await openDetector();
+    assert.equal(detector.precision, 'float32');
+    assert.equal(detector.calibration, undefined);
+    const scores = await scoresOf(detector);
+    assert.ok(scores.length > 500);
+    assert.ok(largestDifference(scores, await scoresOf(detector, true)) < 1e-5);
+  });
+
+  it('bfloat16 is near float32, but not it; the exact form stays float32', async function () {
+    if (!cpuSupport().bfloat16) return this.skip();
+    await using detector = await openDetector();
+    const exact = await scoresOf(detector, true);
+    await detector.setPrecision('bfloat16');
+    assert.equal(detector.precision, 'bfloat16');
+    const difference = largestDifference(await scoresOf(detector), exact);
+    assert.ok(difference > 1e-5 && difference < 0.02, `largest difference ${difference}`);
+    assert.deepEqual(await scoresOf(detector, true), exact);
+    await detector.setPrecision('float32');
+    assert.ok(largestDifference(await scoresOf(detector), exact) < 1e-5);
+  });
+
+  for (const method of ['meanSquare', 'minMax'] as const) {
+    it(`int8 is near float32, ranges by ${method}`, async function () {
+      if (!cpuSupport().int8) return this.skip();
+      await using detector = await openDetector();
+      const exact = await scoresOf(detector, true);
+      let done = 0;
+      const calibration = await detector.calibrate(IMAGES, {
+        method,
+        onProgress: (images) => (done = images),
+      });
+      assert.equal(done, IMAGES.length);
+      assert.deepEqual(Object.keys(calibration.parts), ['backbone', 'head']);
+      // The image, and what each of six convolutions and two sums makes; what is read twice counts once.
+      assert.ok((calibration.parts.backbone?.length ?? 0) >= 2 * 8);
+      assert.equal(detector.precision, 'float32');
+      await detector.setPrecision('int8');
+      const difference = largestDifference(await scoresOf(detector), exact);
+      assert.ok(difference > 1e-5 && difference < 0.03, `largest difference ${difference}`);
+      // A second run on the same images gives the same: nothing is written over that is read again.
+      assert.deepEqual(await scoresOf(detector), await scoresOf(detector));
+    });
+  }
+
+  it('works for two-stage detectors part by part', async function () {
+    if (!cpuSupport().int8) return this.skip();
+    await using detector = await tinyDetector();
+    const images = [pixels(120, 90), pixels(90, 120)];
+    const { parts } = await detector.calibrate(images);
+    assert.deepEqual(Object.keys(parts).sort(), [
+      ...['backbone', 'box_head', 'box_predictor', 'rpn.head'],
+    ]);
+    const mean = (results: Awaited<ReturnType<Detector['predict']>>) =>
+      results.map(({ scores }) => scores.reduce((sum, score) => sum + score, 0) / scores.length);
+    const before = mean(await detector.predict(images));
+    for (const precision of ['int8', 'bfloat16'] as const) {
+      await detector.setPrecision(precision);
+      const after = mean(await detector.predict(images));
+      after.forEach((score, i) => {
+        assert.ok(Math.abs(score - (before[i] ?? NaN)) < 0.02, `${precision}: ${score}`);
+      });
+    }
+  });
+
+  it('keeps detecting in parallel with changes of precision', async function () {
+    if (!cpuSupport().bfloat16) return this.skip();
+    await using detector = await openDetector();
+    const first = scoresOf(detector);
+    const changed = detector.setPrecision('bfloat16');
+    const second = scoresOf(detector);
+    await changed;
+    assert.ok(largestDifference(await first, await second) < 0.02);
+  });
+});
