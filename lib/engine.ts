@@ -25,7 +25,8 @@ export function engine(): Binding {
 
 /**
  * How many threads each device's work may use on the CPU, from the next call on. Default: `os.availableParallelism()`.
- * One less than the machine has keeps a busy server's event loop at its quickest.
+ * One less than the machine has keeps a busy server's event loop at its quickest. Threads that wait for each other spin for a
+ * fraction of a millisecond before they sleep; libgomp's GOMP_SPINCOUNT or OMP_WAIT_POLICY in the environment changes that.
  *
  * @throws TorchdetError ERR_OPTION_VALUE where `threads` is not a positive integer.
  */
