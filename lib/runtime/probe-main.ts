@@ -35,7 +35,12 @@ async function main(): Promise<void> {
   await step('CUDA devices', () => {
     if (!loadCudaLibraries()) return 'none: this LibTorch is a CPU build';
     const count = loadBinding().cudaDeviceCount();
-    if (count > 0) openCudaOperators();
+    try {
+      if (count > 0) openCudaOperators();
+    } catch (error) {
+      // Detection then runs on the CPU.
+      return `${String(count)}, of no use: ${error instanceof Error ? error.message : String(error)}`;
+    }
     return String(count);
   });
 }

@@ -56,6 +56,11 @@ class DenseDetector {
                    const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size);
 
  private:
+  // In padded_dense.cc: the same on a device that the host does not wait for but once, at the end.
+  std::vector<Detections> predict_padded(DenseNetwork& network,
+                                         const std::vector<ImageView>& images,
+                                         double score_threshold, const Checkpoint& checkpoint);
+
   using Generator = std::variant<AnchorGenerator, DefaultBoxGenerator, PointGenerator>;
 
   static Generator make_generator(const DenseConfig& config);

@@ -52,9 +52,7 @@ at::Tensor PointGenerator::make_points(const std::vector<ImageSize>& grid_sizes,
   return at::cat(points);
 }
 
-std::vector<Detections> select_fcos(const DenseOutputs& outputs, const DensePlaces& anchors,
-                                    const std::vector<ImageSize>& image_sizes,
-                                    const DenseConfig& config) {
+LevelRule fcos_rule(const DenseConfig& config) {
   LevelRule rule;
   // The product is at most the class probability, and its root is what must pass.
   const double least = std::max(config.score_thresh, 0.0);
@@ -66,12 +64,16 @@ std::vector<Detections> select_fcos(const DenseOutputs& outputs, const DensePlac
   rule.decode = [](const at::Tensor& deltas, const at::Tensor& references) {
     return decode_linear(deltas, references);
   };
-  return select_by_level(outputs, anchors, image_sizes, config, rule);
+  return rule;
 }
 
-std::vector<Detections> select_fcos_original(const DenseOutputs& outputs, const DensePlaces& points,
-                                             const std::vector<ImageSize>& image_sizes,
-                                             const DenseConfig& config) {
+std::vector<Detections> select_fcos(const DenseOutputs& outputs, const DensePlaces& anchors,
+                                    const std::vector<ImageSize>& image_sizes,
+                                    const DenseConfig& config) {
+  return select_by_level(outputs, anchors, image_sizes, config, fcos_rule(config));
+}
+
+LevelRule fcos_original_rule(const DenseConfig& config) {
   LevelRule rule;
   rule.least_probability = config.score_thresh;
   rule.score = [](const at::Tensor& probabilities, const at::Tensor& ctrness) {
@@ -83,7 +85,13 @@ std::vector<Detections> select_fcos_original(const DenseOutputs& outputs, const 
     return at::cat({point - sides.narrow(1, 0, 2), point + sides.narrow(1, 2, 2)}, /*dim=*/1);
   };
   rule.first_label = 1;
-  return select_by_level(outputs, points, image_sizes, config, rule);
+  return rule;
+}
+
+std::vector<Detections> select_fcos_original(const DenseOutputs& outputs, const DensePlaces& points,
+                                             const std::vector<ImageSize>& image_sizes,
+                                             const DenseConfig& config) {
+  return select_by_level(outputs, points, image_sizes, config, fcos_original_rule(config));
 }
 
 }  // namespace torchdet::detection

@@ -38,6 +38,8 @@ class PointGenerator {
 
 // Score sqrt(sigmoid(class) * sigmoid(centerness)), boxes from the anchors' centres in units of the
 // anchors' sides, labels from 0.
+LevelRule fcos_rule(const DenseConfig& config);
+
 std::vector<Detections> select_fcos(const DenseOutputs& outputs, const DensePlaces& anchors,
                                     const std::vector<ImageSize>& image_sizes,
                                     const DenseConfig& config);
@@ -45,6 +47,8 @@ std::vector<Detections> select_fcos(const DenseOutputs& outputs, const DensePlac
 // The same score, but the threshold is for sigmoid(class) alone; boxes from the points (of
 // PointGenerator) in units of the stride, labels from 1. The original repository clips boxes to the
 // last pixel's corner, size - 1; here they are clipped to the image's edge as in torchvision.
+LevelRule fcos_original_rule(const DenseConfig& config);
+
 std::vector<Detections> select_fcos_original(const DenseOutputs& outputs, const DensePlaces& points,
                                              const std::vector<ImageSize>& image_sizes,
                                              const DenseConfig& config);

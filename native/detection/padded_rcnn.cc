@@ -33,7 +33,7 @@ std::vector<Detections> GeneralizedRcnn::predict_padded(RcnnNetwork& network,
   call(checkpoint);
   const RoiPoolConfig& pool = config_.roi_heads.box_roi_pool;
   const at::Tensor pooled =
-      pool_rois(select_pool_maps(features, pool, batch_size), proposals.boxes.unbind(), pool);
+      pool_rois(select_pool_maps(features, pool, batch_size), proposals.list.boxes.unbind(), pool);
   const auto [class_logits, box_regression] = network.box_head(pooled);
   const PaddedDetections padded =
       select_padded_detections(class_logits.to(at::kFloat), box_regression.to(at::kFloat),

@@ -2,15 +2,20 @@
 // with the same arguments and results, so that tests can compare them on any device.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/isfinite.h>
+#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 #include <vector>
 
+#include "fcos.h"
 #include "padded_selection.h"
+#include "retinanet.h"
 #include "roi_heads.h"
 #include "rpn.h"
+#include "ssd.h"
 #include "stage_parts.h"
 
 namespace torchdet::detection {
@@ -21,6 +26,16 @@ std::vector<ImageSize> sizes_from(at::IntArrayRef heights, at::IntArrayRef width
   std::vector<ImageSize> sizes;
   for (size_t i = 0; i < heights.size(); ++i) sizes.push_back({heights[i], widths[i]});
   return sizes;
+}
+
+std::vector<std::vector<at::Tensor>> lists_of(std::vector<Detections> found) {
+  std::vector<std::vector<at::Tensor>> lists(3);
+  for (Detections& image : found) {
+    lists[0].push_back(std::move(image.boxes));
+    lists[1].push_back(std::move(image.labels));
+    lists[2].push_back(std::move(image.scores));
+  }
+  return lists;
 }
 
 // Boxes and scores of each image.
@@ -43,11 +58,9 @@ std::vector<std::vector<at::Tensor>> proposals(const at::Tensor& objectness,
   }
   const PaddedProposals found = select_padded_proposals(heads, anchors, sizes, config, limits);
   std::vector<std::vector<at::Tensor>> lists(2);
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    const auto image = static_cast<int64_t>(i);
-    const auto count = found.counts[image].item<int64_t>();
-    lists[0].push_back(found.boxes[image].narrow(0, 0, count));
-    lists[1].push_back(found.scores[image].narrow(0, 0, count));
+  for (const Detections& image : fetch({found.list, found.finite}).on_host) {
+    lists[0].push_back(image.boxes);
+    lists[1].push_back(image.scores);
   }
   return lists;
 }
@@ -85,22 +98,52 @@ std::vector<std::vector<at::Tensor>> detections(const at::Tensor& class_logits,
     }
     const auto images = static_cast<int64_t>(boxes.size());
     const at::Tensor joined = at::cat(padded_boxes).view({images, rows, 4});
-    found = fetch(select_padded_detections(
-                      at::cat(padded_logits), at::cat(padded_regression),
-                      {joined, joined.select(2, 0), at::cat(counts), at::isfinite(joined).all()},
-                      sizes, config, score_threshold))
-                .on_host;
+    const PaddedList list = {joined, at::zeros({images, rows}, at::kLong), joined.select(2, 0),
+                             at::cat(counts)};
+    found =
+        fetch(select_padded_detections(at::cat(padded_logits), at::cat(padded_regression),
+                                       {list, all_finite(joined)}, sizes, config, score_threshold))
+            .on_host;
   } else {
     found = select_detections(class_logits, box_regression, boxes.vec(), sizes, config);
     for (Detections& image : found) drop_below(score_threshold, image);
   }
-  std::vector<std::vector<at::Tensor>> lists(3);
-  for (Detections& image : found) {
-    lists[0].push_back(std::move(image.boxes));
-    lists[1].push_back(std::move(image.labels));
-    lists[2].push_back(std::move(image.scores));
+  return lists_of(std::move(found));
+}
+
+// Boxes, labels and scores of each image, by the rule of a head: retinanet, fcos, fcosOriginal or
+// ssd.
+std::vector<std::vector<at::Tensor>> dense_detections(
+    std::string_view head, const at::Tensor& cls_logits, const at::Tensor& bbox_regression,
+    const std::optional<at::Tensor>& bbox_ctrness, const at::Tensor& references,
+    at::IntArrayRef level_places, at::IntArrayRef heights, at::IntArrayRef widths,
+    double nms_thresh, double score_thresh, int64_t topk_candidates, int64_t detections_per_img,
+    double score_threshold, bool padded) {
+  DenseConfig config;
+  config.nms_thresh = nms_thresh;
+  config.score_thresh = score_thresh;
+  config.topk_candidates = topk_candidates;
+  config.detections_per_img = detections_per_img;
+  const DenseOutputs outputs = {cls_logits, bbox_regression,
+                                bbox_ctrness ? *bbox_ctrness : at::Tensor()};
+  const DensePlaces places = {references, level_places.vec()};
+  const std::vector<ImageSize> sizes = sizes_from(heights, widths);
+  const bool ssd = head == "ssd";
+  const LevelRule rule = head == "retinanet" ? retinanet_rule(config)
+                         : head == "fcos"    ? fcos_rule(config)
+                                             : fcos_original_rule(config);
+  std::vector<Detections> found;
+  if (padded) {
+    found =
+        fetch(ssd ? select_padded_ssd(outputs, places, sizes, config, score_threshold)
+                  : select_padded_by_level(outputs, places, sizes, config, rule, score_threshold))
+            .on_host;
+  } else {
+    found = ssd ? select_ssd(outputs, places, sizes, config)
+                : select_by_level(outputs, places, sizes, config, rule);
+    for (Detections& image : found) drop_below(score_threshold, image);
   }
-  return lists;
+  return lists_of(std::move(found));
 }
 
 }  // namespace
@@ -116,6 +159,12 @@ TORCH_LIBRARY_FRAGMENT(torchdet, m) {
       "heights, int[] widths, float nms_thresh, float score_thresh, int detections_per_img, float "
       "score_threshold, bool padded) -> Tensor[][]",
       TORCH_FN(detections));
+  m.def(
+      "select_dense(str head, Tensor cls_logits, Tensor bbox_regression, Tensor? bbox_ctrness, "
+      "Tensor references, int[] level_places, int[] heights, int[] widths, float nms_thresh, float "
+      "score_thresh, int topk_candidates, int detections_per_img, float score_threshold, bool "
+      "padded) -> Tensor[][]",
+      TORCH_FN(dense_detections));
 }
 
 }  // namespace torchdet::detection

@@ -4,9 +4,7 @@
 
 namespace torchdet::detection {
 
-std::vector<Detections> select_retinanet(const DenseOutputs& outputs, const DensePlaces& anchors,
-                                         const std::vector<ImageSize>& image_sizes,
-                                         const DenseConfig& config) {
+LevelRule retinanet_rule(const DenseConfig& config) {
   LevelRule rule;
   rule.least_probability = config.score_thresh;
   rule.score = [](const at::Tensor& probabilities, const at::Tensor&) {
@@ -16,7 +14,13 @@ std::vector<Detections> select_retinanet(const DenseOutputs& outputs, const Dens
                                                             const at::Tensor& references) {
     return coder.decode(deltas, references);
   };
-  return select_by_level(outputs, anchors, image_sizes, config, rule);
+  return rule;
+}
+
+std::vector<Detections> select_retinanet(const DenseOutputs& outputs, const DensePlaces& anchors,
+                                         const std::vector<ImageSize>& image_sizes,
+                                         const DenseConfig& config) {
+  return select_by_level(outputs, anchors, image_sizes, config, retinanet_rule(config));
 }
 
 }  // namespace torchdet::detection

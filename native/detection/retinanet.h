@@ -10,6 +10,8 @@
 namespace torchdet::detection {
 
 // Score sigmoid(class), boxes through the box coder, labels from 0.
+LevelRule retinanet_rule(const DenseConfig& config);
+
 std::vector<Detections> select_retinanet(const DenseOutputs& outputs, const DensePlaces& anchors,
                                          const std::vector<ImageSize>& image_sizes,
                                          const DenseConfig& config);
