@@ -3,9 +3,9 @@
 For a model: its state dict, the image as a JPEG file and as pixels, and torchvision's ONNX export. For the operators: their inputs.
 What is there already is kept.
 
-Weights are random, scaled so that activations keep their size (test/oracle/fill.py), and logits have the spread and the mean that
-leave about as many candidates above the model's threshold as trained weights do: all selecting and suppressing of boxes costs what
-it would cost in use.
+Weights are random, scaled so that activations keep their size (test/oracle/fill.py), and class logits have a spread and a mean that
+leave some hundreds or thousands of candidates above the model's threshold: plain random weights would leave most of all, and selecting
+and suppressing boxes would cost what it does not in use.
 """
 
 import json
