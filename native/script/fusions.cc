@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "packed_layers.h"
+
 namespace torchdet::script {
 namespace {
 
@@ -13,7 +15,7 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// An activation oneDNN applies inside a convolution.
+// An activation that is applied inside a layer.
 struct Activation {
   std::string name = "none";
   std::vector<double> scalars;
@@ -45,9 +47,9 @@ std::optional<Activation> activation_of(Node* node) {
   return std::nullopt;
 }
 
-// a + b with the same shape is what a residual block adds; a broadcast would not fit oneDNN's sum,
-// and is not seen in the graph. Only a sum of two convolution-sized maps, recognised by both being
-// non-constant tensors, is fused.
+// a + b with the same shape is what a residual block and a pyramid add; a broadcast would not fit
+// oneDNN's sum, and is not seen in the graph. Only a sum of two convolution-sized maps, recognised
+// by both being non-constant tensors, is fused.
 bool is_plain_add(Node* node) {
   if (!node) return false;
   const std::string kind = node->kind().toQualString();
@@ -72,6 +74,13 @@ bool is_foldable_conv(Node* node) {
          (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
 }
 
+bool is_foldable_linear(Node* node) {
+  if (node->kind() != c10::Symbol::fromQualString("aten::linear")) return false;
+  const auto weight = torch::jit::toIValue(node->input(1));
+  return weight && torch::jit::toIValue(node->input(2)) && weight->toTensor().is_cpu() &&
+         weight->toTensor().scalar_type() == at::kFloat && weight->toTensor().dim() == 2;
+}
+
 // The fused node stands where the last of its parts stood: its input must still hold what the
 // convolution read.
 bool written_between(Value* input, Node* first, Node* last) {
@@ -89,15 +98,15 @@ Value* insert_scalars(Graph& graph, const std::vector<double>& scalars) {
   return graph.insertNode(list)->output();
 }
 
-class ConvolutionFuser {
+class LayerFuser {
  public:
-  explicit ConvolutionFuser(Graph& graph) : graph_(graph) {}
+  explicit LayerFuser(Graph& graph) : graph_(graph) {}
 
   void run(Block* block) {
     for (auto it = block->nodes().begin(); it != block->nodes().end();) {
       Node* node = *it++;
       for (Block* inner : node->blocks()) run(inner);
-      if (is_foldable_conv(node)) fuse(node);
+      if (is_foldable_conv(node) || is_foldable_linear(node)) fuse(node);
     }
     // Replaced nodes go at the end: the iteration above may stand on one of them.
     for (Node* node : dead_) {
@@ -107,59 +116,72 @@ class ConvolutionFuser {
   }
 
  private:
-  void fuse(Node* conv) {
-    Node* last = conv;
-    Value* other = nullptr;
-    Activation activation;
-    if (const auto found = activation_of(only_user(conv->output()))) {
-      activation = *found;
-      last = only_user(conv->output());
-    } else if (Node* add = only_user(conv->output()); is_plain_add(add)) {
+  void fuse(Node* layer) {
+    Node* last = layer;
+    Tail tail;
+    if (const auto found = activation_of(only_user(layer->output()))) {
+      tail = {found->name, found->scalars, nullptr};
+      last = only_user(layer->output());
+    } else if (Node* add = only_user(layer->output());
+               is_plain_add(add) && !written_between(layer->input(0), layer, add)) {
+      tail.other = add->input(0) == layer->output() ? add->input(1) : add->input(0);
+      last = add;
+      // Both sides the same layer's output would be two uses and was refused above.
       Node* relu = only_user(add->output());
       const auto after = activation_of(relu);
-      if (after && after->name == "relu" && !written_between(conv->input(0), conv, relu)) {
-        other = add->input(0) == conv->output() ? add->input(1) : add->input(0);
-        // Both sides the same convolution's output would be two uses and was refused above.
-        activation = *after;
+      if (after && after->name == "relu" && !written_between(layer->input(0), layer, relu)) {
+        tail.activation = after->name;
         last = relu;
       }
     }
-    Value* fused = insert_fused(conv, last, other, activation);
+    Value* fused = insert_fused(layer, last, tail);
+    if (!fused) return;
     last->output()->replaceAllUsesWith(fused);
-    mark_dead(conv, last);
+    mark_dead(layer, last);
   }
 
-  Value* insert_fused(Node* conv, Node* last, Value* other, const Activation& activation) {
-    torch::jit::WithInsertPoint at(other ? last : conv);
+  Value* insert_fused(Node* layer, Node*& last, Tail& tail) {
+    torch::jit::WithInsertPoint at(tail.other ? last : layer);
+    if (Value* packed = insert_packed(graph_, layer, tail)) return packed;
+    if (layer->kind() != c10::Symbol::fromQualString("aten::conv2d")) return nullptr;
+    // A sum without an activation saves oneDNN nothing.
+    if (tail.other && tail.activation == "none") {
+      tail.other = nullptr;
+      last = layer;
+      torch::jit::WithInsertPoint before(layer);
+      return insert_onednn(layer, tail);
+    }
+    return insert_onednn(layer, tail);
+  }
+
+  Value* insert_onednn(Node* conv, const Tail& tail) {
     const at::Tensor weight = torch::jit::toIValue(conv->input(1))->toTensor();
     Value* packed = graph_.insertConstant(weight.contiguous(at::MemoryFormat::ChannelsLast));
-    Value* scalars = insert_scalars(graph_, activation.scalars);
+    Value* scalars = insert_scalars(graph_, tail.scalars);
     Value* algorithm = graph_.insertConstant("");
-    Value* unary = graph_.insertConstant(activation.name);
+    Value* unary = graph_.insertConstant(tail.activation);
     Value *bias = conv->input(2), *stride = conv->input(3), *padding = conv->input(4),
           *dilation = conv->input(5), *groups = conv->input(6);
-    Node* node = nullptr;
-    if (other) {
-      node = graph_.create(
-          c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
-          {conv->input(0), other, packed, bias, padding, stride, dilation, groups,
-           graph_.insertConstant("add"), graph_.insertConstant(1.0), unary, scalars, algorithm});
-    } else {
-      node = graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"),
-                           {conv->input(0), packed, bias, padding, stride, dilation, groups, unary,
-                            scalars, algorithm});
+    std::vector<Value*> inputs = {conv->input(0)};
+    if (tail.other) inputs.push_back(tail.other);
+    inputs.insert(inputs.end(), {packed, bias, padding, stride, dilation, groups});
+    if (tail.other) {
+      inputs.insert(inputs.end(), {graph_.insertConstant("add"), graph_.insertConstant(1.0)});
     }
+    inputs.insert(inputs.end(), {unary, scalars, algorithm});
+    Node* node =
+        graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"), inputs);
     return graph_.insertNode(node)->output();
   }
 
-  void mark_dead(Node* conv, Node* last) {
+  void mark_dead(Node* layer, Node* last) {
     // From the end of the chain to its start, so that each has lost its user when its turn comes.
-    if (last != conv) {
+    if (last != layer) {
       dead_.push_back(last);
-      Node* middle = only_user(conv->output());
+      Node* middle = only_user(layer->output());
       if (middle && middle != last) dead_.push_back(middle);
     }
-    dead_.push_back(conv);
+    dead_.push_back(layer);
   }
 
   Graph& graph_;
@@ -168,8 +190,6 @@ class ConvolutionFuser {
 
 }  // namespace
 
-void fuse_convolutions(const std::shared_ptr<Graph>& graph) {
-  ConvolutionFuser(*graph).run(graph->block());
-}
+void fuse_layers(const std::shared_ptr<Graph>& graph) { LayerFuser(*graph).run(graph->block()); }
 
 }  // namespace torchdet::script

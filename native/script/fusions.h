@@ -7,9 +7,9 @@
 
 namespace torchdet::script {
 
-// conv2d with constant weights, alone, with ReLU, or with add and ReLU, becomes oneDNN's fused
-// convolution with channels-last weights. Graphs whose weights are on another device are left as
-// they are.
-void fuse_convolutions(const std::shared_ptr<torch::jit::Graph>& graph);
+// conv2d and linear with constant weights, alone, with an activation, with a sum, or with a sum and
+// ReLU, become our packed layers, or where those would not be faster oneDNN's fused convolution
+// with channels-last weights. Graphs whose weights are on another device are left as they are.
+void fuse_layers(const std::shared_ptr<torch::jit::Graph>& graph);
 
 }  // namespace torchdet::script

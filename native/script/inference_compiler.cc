@@ -18,7 +18,7 @@ torch::jit::Module compile_for_inference(torch::jit::Module module, const PartPl
   torch::jit::Module frozen = torch::jit::freeze(copy);
   const auto graph = frozen.get_method("forward").graph();
   if (!apply_precision(*graph, plan)) return frozen;
-  fuse_convolutions(graph);
+  fuse_layers(graph);
   torch::jit::EliminateDeadCode(graph);
   return frozen;
 }
