@@ -24,6 +24,9 @@ using torch::jit::Value;
 
 constexpr double kActivationSteps = 255;
 constexpr double kLargestWeight = 127;
+// Side of the maps that weights are laid out for. Without one oneDNN lays them out for maps of a
+// few pixels, and again at every call for maps that are not.
+constexpr int64_t kUsualSide = 56;
 
 // real = scale * (uint8 - zero_point)
 struct Grid {
@@ -76,10 +79,14 @@ QuantizedWeight quantize_weight(const QuantizationSite& site, const Grid& input)
     return stack.at(0).toTensor();
   };
   const auto list = [&](size_t i) { return *torch::jit::toIValue(site.op->input(i)); };
+  const auto usual_input = [&] {
+    const int64_t channels_in = weight.size(1) * list(6).toInt();
+    return std::vector<int64_t>{1, channels_in, kUsualSide, kUsualSide};
+  };
   result.packed = site.is_linear() ? call("onednn::qlinear_prepack", {bytes, c10::IValue()})
                                    : call("onednn::qconv_prepack",
                                           {bytes, result.scales, input.scale, input.zero_point,
-                                           list(3), list(4), list(5), list(6), c10::IValue()});
+                                           list(3), list(4), list(5), list(6), usual_input()});
   return result;
 }
 
