@@ -1,8 +1,11 @@
 // bfloat16 and int8 against float32, on networks with everything that the rewrites know.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { Detector } from '../../lib';
-import { pixels, tinyDetector } from '../detector/helpers';
+import { pixels, ROOT, tinyDetector } from '../detector/helpers';
 import { cpuSupport, IMAGES, largestDifference, openDetector, scoresOf } from './helpers';
+
+const ARCHIVE = join(ROOT, 'test/fixtures/archives/fasterrcnn-fpn.pt');
 
 describe('precision', () => {
   it('is float32 unless asked for', async () => {
@@ -64,6 +67,23 @@ describe('precision', () => {
     for (const precision of ['int8', 'bfloat16'] as const) {
       await detector.setPrecision(precision);
       const after = mean(await detector.predict(images));
+      after.forEach((score, i) => {
+        assert.ok(Math.abs(score - (before[i] ?? NaN)) < 0.02, `${precision}: ${score}`);
+      });
+    }
+  });
+
+  it('works for archives that Python scripted', async function () {
+    if (!cpuSupport().int8) return this.skip();
+    await using detector = await Detector.load(ARCHIVE, { device: 'cpu' });
+    const images = [pixels(90, 70), pixels(64, 64)];
+    const best = async () =>
+      (await detector.predict(images)).map(({ scores }) => scores[0] ?? Number.NaN);
+    const before = await best();
+    await detector.calibrate(images);
+    for (const precision of ['int8', 'bfloat16'] as const) {
+      await detector.setPrecision(precision);
+      const after = await best();
       after.forEach((score, i) => {
         assert.ok(Math.abs(score - (before[i] ?? NaN)) < 0.02, `${precision}: ${score}`);
       });
