@@ -21,12 +21,22 @@ export async function serve(job, version) {
   }
 }
 
-/** The line of an error's report that says what is wrong: the last of a Python traceback, the first `Error: …` of Node's. */
+/** Longest reason that tables list. */
+const REASON = 400;
+
+/** What an error's report says is wrong: the message at the end of a Python traceback, the one before the stack of Node's. */
 function reasonIn(stderr) {
   const lines = stderr.split('\n').map((line) => line.trim());
   const error = /^(?:[\w.]*(?:Error|Exception)\b|terminate called|what\(\))/;
-  const thrown = lines.filter((line) => error.test(line));
-  return thrown.at(-1) ?? lines.filter(Boolean).at(-1);
+  const first = lines.findLastIndex((line) => error.test(line));
+  if (first < 0) return lines.filter(Boolean).at(-1);
+  const rest = lines.slice(first);
+  const end = rest.findIndex((line) => line.startsWith('at '));
+  const message = rest
+    .slice(0, end < 0 ? undefined : end)
+    .join(' ')
+    .trim();
+  return message.length > REASON ? `${message.slice(0, REASON)}…` : message;
 }
 
 /** One long-lived worker, seen from outside. */
