@@ -178,7 +178,7 @@ export class DetectorPrecision {
       }
     } catch (error) {
       // What was measured so far is dropped: the next call begins anew.
-      if (done > 0) await this.native.calibration(method).catch(() => undefined);
+      await this.native.calibration(method).catch(() => undefined);
       throw error;
     }
     if (done === 0) {
