@@ -136,9 +136,7 @@ describe("CUDA kernels, compiled for the CPU, against the CPU's operators", func
   it('pool_levels pools each RoI from its own map', async () => {
     for (let round = 0; round < 4; round++) {
       const channels = random.integer(1, 18);
-      const maps = [32, 16, 8].map((size) =>
-        random.uniform([2, channels, size, size + 3], -2, 2),
-      );
+      const maps = [32, 16, 8].map((size) => random.uniform([2, channels, size, size + 3], -2, 2));
       const rois = random.boxes(25, 128, 2);
       const levels = BigInt64Array.from({ length: 25 }, () => BigInt(random.integer(0, 2)));
       const given = random.binding.Tensor.fromMemory(levels, 'int64', [25]);
