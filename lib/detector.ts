@@ -1,18 +1,8 @@
 import type { Binding, CancelToken, NativeDetector, NativeModule } from '../binding';
 import { abortable, PendingCalls } from './detection/calls';
-import {
-  DESCRIPTION_FILE,
-  type DetectorFacts,
-  factsOfArchive,
-  writeDescription,
-} from './detection/description';
-import {
-  checkCategories,
-  checkIsArchive,
-  describeByName,
-  publishedCategories,
-} from './detection/opening';
-import { checkOwnBackbone } from './detection/own-backbone';
+import type { DetectorFacts } from './detection/description';
+import { compileDetector, type MadeDetector, openArchive } from './detection/making';
+import { describeByName } from './detection/opening';
 import {
   type CalibrateOptions,
   type Calibration,
@@ -21,9 +11,8 @@ import {
 } from './detection/precision';
 import { DetectionResult } from './detection/result';
 import { Stages } from './detection/stages';
-import { checkSaveOptions, isStateDict, type SaveOptions, saveState } from './detection/saving';
+import { checkSaveOptions, saveDetector, type SaveOptions } from './detection/saving';
 import { loadState } from './detection/state';
-import { loadBackboneWeights, loadDetectorWeights, openWeights } from './detection/weights';
 import {
   builderOptions,
   CREATE_OPTIONS,
@@ -34,9 +23,8 @@ import {
   type PredictOptions,
 } from './detector-options';
 import type { CollectiveOptions, ProcessGroup } from './distributed';
-import { engine, onCallersStack, resolveDevice } from './engine';
+import { onCallersStack } from './engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
-import { fileError, replaceFile } from './files';
 import { type ImageInput, prepareImage } from './images/input';
 import type { AnyName, NamedOptions } from './models';
 import type { DetectorSpec } from './models/detector-spec';
@@ -53,10 +41,6 @@ import { Optimizer } from './training/optimizer';
 import type { OptimizerDescription } from './training/optimizer-options';
 import { setTrainable } from './training/trainable';
 import type { TrainingSample } from './training/targets';
-
-function warn(message: string): void {
-  process.emitWarning(message, 'TorchdetWarning');
-}
 
 /**
  * An object detector: a network in LibTorch and the detection code around it. Calls for one device run one after the other on
@@ -127,57 +111,22 @@ export class Detector implements AsyncDisposable {
     const spec =
       typeof model === 'string' ? describeByName(model, options, builderOptions(options)) : model;
     if (typeof model !== 'string') rejectUnknownOptions('Detector.create', options, CREATE_OPTIONS);
-    return onCallersStack(Detector.#create(spec, options), caller);
+    const made = compileDetector(spec, options);
+    return onCallersStack(Detector.#start('Detector.create', made, options), caller);
   }
 
-  static async #create(spec: DetectorSpec, options: CreateOptions): Promise<Detector> {
-    const { weights, backboneWeights, strict = true, seed = 0, onMessage = warn } = options;
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw optionError('Detector.create', 'seed', seed, 'a non-negative integer');
-    }
-    options.signal?.throwIfAborted();
-    const device = resolveDevice(options.device ?? 'auto');
-    const binding = engine();
-    const categories = options.categories ?? spec.categories ?? publishedCategories(spec, weights);
-    checkCategories(categories, spec.numClasses);
-    const module = await binding.Module.compile(spec.module, { device, seed });
+  static async #start(
+    where: string,
+    made: Promise<MadeDetector>,
+    options: DeviceOptions,
+  ): Promise<Detector> {
+    const { module, facts, binding } = await made;
+    const detector = new Detector(module, facts, binding);
     try {
-      const messages = [...spec.warnings];
-      if (backboneWeights !== undefined) {
-        const checkpoint = await openWeights(
-          backboneWeights,
-          spec.pretrainedBackbone?.weights,
-          options,
-        );
-        messages.push(...(await loadBackboneWeights(module, binding, spec, checkpoint)));
-      }
-      if (weights !== undefined) {
-        const checkpoint = await openWeights(weights, spec.name, options);
-        messages.push(...(await loadDetectorWeights(module, binding, checkpoint, strict)));
-      }
-      await module.setTraining(false);
-      messages.push(...(await checkOwnBackbone(module, binding, spec)));
-      messages.forEach((message) => {
-        onMessage(message);
-      });
+      await detector.#precision.start(where, options);
+      return detector;
     } catch (error) {
-      module.dispose();
-      throw error;
-    }
-    const { name, config, numClasses, description } = spec;
-    const { frozen } = spec.trainable;
-    const keypoints = spec.keypointNames && { keypointNames: spec.keypointNames };
-    const facts = { name, config, numClasses, frozen, description, ...keypoints };
-    const detector = new Detector(module, categories ? { ...facts, categories } : facts, binding);
-    return detector.#start('Detector.create', options);
-  }
-
-  async #start(where: string, options: DeviceOptions): Promise<this> {
-    try {
-      await this.#precision.start(where, options);
-      return this;
-    } catch (error) {
-      await this.dispose();
+      await detector.dispose();
       throw error;
     }
   }
@@ -191,26 +140,8 @@ export class Detector implements AsyncDisposable {
   static async load(path: string, options: DeviceOptions = {}): Promise<Detector> {
     const caller = new Error();
     rejectUnknownOptions('Detector.load', options, DEVICE_OPTIONS);
-    return onCallersStack(Detector.#load(path, options), caller);
-  }
-
-  static async #load(path: string, options: DeviceOptions): Promise<Detector> {
-    await checkIsArchive(path);
-    const device = resolveDevice(options.device ?? 'auto');
-    const binding = engine();
-    const module = await binding.Module.load(path, { device });
-    let detector: Detector;
-    try {
-      const facts = factsOfArchive(path, module.describe());
-      await module.setTraining(false);
-      const categories = options.categories ?? facts.categories;
-      checkCategories(categories, facts.numClasses);
-      detector = new Detector(module, categories ? { ...facts, categories } : facts, binding);
-    } catch (error) {
-      module.dispose();
-      throw error;
-    }
-    return detector.#start('Detector.load', options);
+    const made = openArchive(path, options);
+    return onCallersStack(Detector.#start('Detector.load', made, options), caller);
   }
 
   /**
@@ -442,13 +373,7 @@ export class Detector implements AsyncDisposable {
     checkSaveOptions(path, options);
     const save = async () => {
       const facts = { ...this.facts, calibration: await this.#precision.fitting() };
-      if (isStateDict(path)) return saveState(path, this.#module, facts, options);
-      const files = { [DESCRIPTION_FILE]: writeDescription(facts) };
-      return replaceFile(path, (part) =>
-        this.#module.save(part, files).catch((cause: unknown) => {
-          throw fileError('write', path, cause);
-        }),
-      );
+      await saveDetector(path, this.#module, facts, options);
     };
     await onCallersStack(this.#calls.run(save), caller);
   }

@@ -4,8 +4,8 @@ import type { NativeModule } from '../../binding';
 import { type WritableTensor, writeSafetensors } from '../checkpoints';
 import { toHalf } from '../checkpoints/half';
 import { optionError, rejectUnknownOptions } from '../errors';
-import { replaceFile } from '../files';
-import { type DetectorFacts, writeDescription } from './description';
+import { fileError, replaceFile } from '../files';
+import { DESCRIPTION_FILE, type DetectorFacts, writeDescription } from './description';
 
 /** Options of `Detector.save`. */
 export interface SaveOptions {
@@ -14,7 +14,7 @@ export interface SaveOptions {
 }
 
 /** Whether a state dict is to be written, rather than an archive that runs. */
-export function isStateDict(path: string): boolean {
+function isStateDict(path: string): boolean {
   return /\.safetensors$/i.test(path);
 }
 
@@ -35,7 +35,7 @@ export function checkSaveOptions(path: string, options: SaveOptions): void {
  *
  * @throws TorchdetError ERR_FILE; ERR_INVALID_ARGUMENT for numbers that float16 cannot hold
  */
-export async function saveState(
+async function saveState(
   path: string,
   module: NativeModule,
   facts: DetectorFacts,
@@ -51,4 +51,27 @@ export async function saveState(
   });
   const bytes = writeSafetensors(entries, { format: 'pt', torchdet: writeDescription(facts) });
   await replaceFile(path, (part) => writeFile(part, bytes));
+}
+
+/**
+ * Writes an archive, or a state dict where the name says so, whole or not at all.
+ *
+ * @throws TorchdetError ERR_FILE; ERR_INVALID_ARGUMENT for numbers that float16 cannot hold
+ */
+export async function saveDetector(
+  path: string,
+  module: NativeModule,
+  facts: DetectorFacts,
+  options: SaveOptions,
+): Promise<void> {
+  if (isStateDict(path)) {
+    await saveState(path, module, facts, options);
+    return;
+  }
+  const files = { [DESCRIPTION_FILE]: writeDescription(facts) };
+  await replaceFile(path, (part) =>
+    module.save(part, files).catch((cause: unknown) => {
+      throw fileError('write', path, cause);
+    }),
+  );
 }
