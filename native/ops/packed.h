@@ -25,7 +25,7 @@ at::Tensor pack_winograd(const at::Tensor& weight);
 
 // Stride 1, padding 1: N x C x H x W (channels last is read without a copy) to N x K x H x W,
 // channels last. F(4x4, 3x3) (https://arxiv.org/abs/1509.09308) takes a quarter of the
-// multiplications; results differ from the direct sum by some 2e-6 of their size. `bias` has K
+// multiplications; results differ from the direct sum by up to 2e-5 of the largest. `bias` has K
 // values.
 at::Tensor winograd_conv2d(const at::Tensor& input, const at::Tensor& packed,
                            const at::Tensor& bias, const After& after);
