@@ -34,6 +34,12 @@ export interface PredictOptions {
    * in float32. The exact form is float32 whatever the precision.
    */
   readonly exact?: boolean;
+  /**
+   * true makes one batch of all images, each padded to the largest, as torchvision does: what is found in an image then depends on its
+   * neighbours' shapes, and time and memory go with the padding. false takes images of one shape together, as many as are of use, so
+   * that every image has the detections it has alone. Default: what `exact` is.
+   */
+  readonly padded?: boolean;
   /** Images of more pixels are refused before they are decoded. Default 100 million. */
   readonly maxPixels?: number;
 }
@@ -54,7 +60,13 @@ export const CREATE_OPTIONS = [
   'onProgress',
   'signal',
 ] as const;
-export const PREDICT_OPTIONS = ['scoreThreshold', 'signal', 'exact', 'maxPixels'] as const;
+export const PREDICT_OPTIONS = [
+  'scoreThreshold',
+  'signal',
+  'exact',
+  'padded',
+  'maxPixels',
+] as const;
 
 /** What of the options is for a named model's builder. */
 export function builderOptions(options: CreateOptions): object {

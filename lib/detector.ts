@@ -1,4 +1,5 @@
-import type { Binding, CancelToken, NativeDetector, NativeModule } from '../binding';
+import type { Binding, CancelToken, NativeDetector, NativeImage, NativeModule } from '../binding';
+import { batchesOf, detectApart } from './detection/batches';
 import { abortable, PendingCalls } from './detection/calls';
 import type { DetectorFacts } from './detection/description';
 import { compileDetector, type MadeDetector, openArchive } from './detection/making';
@@ -172,7 +173,7 @@ export class Detector implements AsyncDisposable {
         'predict: pass an array of images, for one image predict([image]).',
       );
     }
-    const { scoreThreshold = 0, exact = false, maxPixels, signal } = options;
+    const { scoreThreshold = 0, exact = false, padded = exact, maxPixels, signal } = options;
     if (typeof scoreThreshold !== 'number' || !(scoreThreshold >= 0 && scoreThreshold <= 1)) {
       throw optionError('predict', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
     }
@@ -185,7 +186,11 @@ export class Detector implements AsyncDisposable {
         ),
       );
       if (prepared.length === 0 || signal?.aborted) return [];
-      return this.#native.predict(prepared, { scoreThreshold, exact }, token);
+      const detect = (together: readonly NativeImage[]) =>
+        this.#native.predict(together, { scoreThreshold, exact }, token);
+      if (padded) return detect(prepared);
+      const batches = batchesOf(prepared, this.facts.config, this.device);
+      return detectApart(prepared, batches, detect);
     };
     const cancel = () => {
       token.cancel();

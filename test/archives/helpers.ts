@@ -27,7 +27,7 @@ export function predict(
   images: readonly ImageRecipe[],
   exact = true,
 ): Promise<DetectionResult[]> {
-  return detector.predict(tensorsOf(images), { scoreThreshold: 0, exact });
+  return detector.predict(tensorsOf(images), { scoreThreshold: 0, exact, padded: true });
 }
 
 /** What Python found must be found, and nothing else. */
