@@ -90,7 +90,11 @@ async function checkStage(detector: Detector, golden: Golden): Promise<void> {
 }
 
 async function checkPredicted(detector: Detector, golden: Golden, exact: boolean): Promise<void> {
-  const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact, padded: true });
+  const results = await detector.predict(imagesOf(golden), {
+    scoreThreshold: 0,
+    exact,
+    padded: true,
+  });
   results.forEach((result, i) => {
     checkBranches(golden, 'detections', i, exact ? EXACT : FUSED, result);
     if (result.masks) checkBitmaps(result);
@@ -100,7 +104,11 @@ async function checkPredicted(detector: Detector, golden: Golden, exact: boolean
 /** Above every score: images without detections have masks and keypoints of length 0. */
 async function checkNone(detector: Detector, golden: Golden): Promise<void> {
   for (const exact of [true, false]) {
-    const [result] = await detector.predict(imagesOf(golden), { scoreThreshold: 1, exact, padded: true });
+    const [result] = await detector.predict(imagesOf(golden), {
+      scoreThreshold: 1,
+      exact,
+      padded: true,
+    });
     assert.equal(result?.length, 0);
     assert.equal(result.masks !== undefined, 'detections.masks.0' in golden.samples);
     if (result.masks) assert.deepEqual(result.masks.shape, [0, 1, result.height, result.width]);

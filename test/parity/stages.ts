@@ -122,7 +122,11 @@ export async function checkDetections(
   golden: Golden,
   exact: boolean,
 ): Promise<void> {
-  const results = await detector.predict(imagesOf(golden), { scoreThreshold: 0, exact, padded: true });
+  const results = await detector.predict(imagesOf(golden), {
+    scoreThreshold: 0,
+    exact,
+    padded: true,
+  });
   assert.equal(results.length, golden.images.length);
   results.forEach((result, i) => {
     const image = golden.images[i];
