@@ -38,6 +38,20 @@ function sharedKeypoints(datasets: readonly Dataset[]): number {
   return counts.size === 1 && lists.size === classes.size ? count : 0;
 }
 
+/** How many objects the images before each image have. */
+function countedObjects(datasets: readonly Dataset[]): Float64Array {
+  const starts = new Float64Array(datasets.reduce((sum, { length }) => sum + length, 0));
+  let image = 0;
+  let objects = 0;
+  for (const data of datasets) {
+    for (let i = 0; i < data.length; i++) {
+      starts[image++] = objects;
+      objects += data.entry(i).length;
+    }
+  }
+  return starts;
+}
+
 /** One set's part in the whole. */
 class Part {
   /** By the set's label: the label in the whole, 0 for what is left out. */
@@ -127,17 +141,13 @@ export function joinByName(datasets: readonly Dataset[], names: readonly string[
   const keypoints = sharedKeypoints(datasets);
   const parts = datasets.map((data) => new Part(data, names, { masks, keypoints }));
   const starts: number[] = [];
-  const objectStarts: number[] = [];
   let length = 0;
-  let objects = 0;
   for (const { data } of parts) {
     starts.push(length);
     length += data.length;
-    for (let i = 0; i < data.length; i++) {
-      objectStarts.push(objects);
-      objects += data.entry(i).length;
-    }
   }
+  // Counting makes every entry once: not before the first is asked for.
+  let objectStarts: Float64Array | undefined;
   const categories = names.map((name, k): Category => {
     const found = datasets.flatMap((data) => data.categories).find((known) => known.name === name);
     const { supercategory, keypoints: points, skeleton } = found ?? {};
@@ -166,6 +176,7 @@ export function joinByName(datasets: readonly Dataset[], names: readonly string[
           `entry: there is no image ${index}; the data set has ${length}, counted from 0.`,
         );
       }
+      objectStarts ??= countedObjects(datasets);
       return part.entry(index - (starts[k] ?? 0), index, objectStarts[index] ?? 0);
     },
   };

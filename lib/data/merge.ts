@@ -108,10 +108,9 @@ export async function mergeDatasets(
   const splits = [];
   for (const [name, sets] of bySplit) {
     const joined = joinByName(sets, classes);
+    const before = writer.objects;
     await writer.add(joined, name);
-    let objects = 0;
-    for (let i = 0; i < joined.length; i++) objects += joined.entry(i).length;
-    splits.push({ name, images: joined.length, objects });
+    splits.push({ name, images: joined.length, objects: writer.objects - before });
   }
   await writer.finish();
   return { classes, splits, lost: losses.lines, problems: all.problems };

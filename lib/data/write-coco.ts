@@ -105,6 +105,11 @@ export class CocoWriter implements Writer {
 
   constructor(private readonly context: WriteContext) {}
 
+  /** How many objects were written so far. */
+  get objects(): number {
+    return this.#annotations;
+  }
+
   async add(dataset: Dataset, split: string | undefined): Promise<void> {
     const { out, signal } = this.context;
     const name = split === undefined ? 'instances.json' : `instances_${split}.json`;

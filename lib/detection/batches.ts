@@ -68,7 +68,7 @@ export async function detectApart(
 ): Promise<NativeDetections[]> {
   const found = new Map<number, NativeDetections>();
   for (const batch of batches) {
-    const results = await detect(images.filter((_, index) => batch.includes(index)));
+    const results = await detect(batch.flatMap((index) => images[index] ?? []));
     results.forEach((result, k) => found.set(batch[k] ?? -1, result));
   }
   return images.flatMap((_, index) => found.get(index) ?? []);

@@ -13,16 +13,6 @@ namespace {
 using detection::ImageSize;
 using torch::jit::Module;
 
-std::unique_ptr<detection::RcnnNetwork> make_compiled(const DrivenRcnn&, const Module& module,
-                                                      const script::PrecisionPlan& plan) {
-  return script::make_compiled_network(module, plan);
-}
-
-std::unique_ptr<detection::DenseNetwork> make_compiled(const DrivenDense&, const Module& module,
-                                                       const script::PrecisionPlan& plan) {
-  return script::make_compiled_dense_network(module, plan);
-}
-
 std::unique_ptr<detection::RcnnNetwork> make_exact(const DrivenRcnn&, const Module& module) {
   return script::make_exact_network(module);
 }
@@ -32,6 +22,18 @@ std::unique_ptr<detection::DenseNetwork> make_exact(const DrivenDense&, const Mo
 }
 
 }  // namespace
+
+std::unique_ptr<detection::RcnnNetwork> make_compiled(const DrivenRcnn&,
+                                                      const torch::jit::Module& module,
+                                                      const script::PrecisionPlan& plan) {
+  return script::make_compiled_network(module, plan);
+}
+
+std::unique_ptr<detection::DenseNetwork> make_compiled(const DrivenDense&,
+                                                       const torch::jit::Module& module,
+                                                       const script::PrecisionPlan& plan) {
+  return script::make_compiled_dense_network(module, plan);
+}
 
 DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state,
                              std::optional<detection::DetectionConfig> config)

@@ -32,6 +32,14 @@ struct Driven {
 using DrivenRcnn = Driven<detection::GeneralizedRcnn, detection::RcnnNetwork>;
 using DrivenDense = Driven<detection::DenseDetector, detection::DenseNetwork>;
 
+// The form that predict runs where it is not exact.
+std::unique_ptr<detection::RcnnNetwork> make_compiled(const DrivenRcnn& driven,
+                                                      const torch::jit::Module& module,
+                                                      const script::PrecisionPlan& plan);
+std::unique_ptr<detection::DenseNetwork> make_compiled(const DrivenDense& driven,
+                                                       const torch::jit::Module& module,
+                                                       const script::PrecisionPlan& plan);
+
 class DetectorState {
  public:
   DetectorState(std::shared_ptr<ModuleState> module_state,

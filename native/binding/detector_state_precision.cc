@@ -1,28 +1,10 @@
 // DetectorState's precision: measuring activations, and what the compiled form is made for.
 #include <c10/core/InferenceMode.h>
 
-#include "../script/dense_network.h"
-#include "../script/network.h"
 #include "detector_state.h"
 #include "errors.h"
 
 namespace torchdet::binding {
-namespace {
-
-std::unique_ptr<detection::RcnnNetwork> make_observing(const DrivenRcnn&,
-                                                       const torch::jit::Module& module,
-                                                       const script::PrecisionPlan& plan) {
-  return script::make_compiled_network(module, plan);
-}
-
-std::unique_ptr<detection::DenseNetwork> make_observing(const DrivenDense&,
-                                                        const torch::jit::Module& module,
-                                                        const script::PrecisionPlan& plan) {
-  return script::make_compiled_dense_network(module, plan);
-}
-
-}  // namespace
-
 const std::string& DetectorState::fingerprint() {
   const uint64_t version = module->version.load();
   if (fingerprint_version_ != version) {
@@ -75,7 +57,7 @@ void DetectorState::observe(const std::vector<detection::ImageView>& images,
       c10::AutoGradMode no_gradients(false);
       observation_ = std::make_unique<Observation>();
       observation_->weights = fingerprint();
-      driven.observing = make_observing(
+      driven.observing = make_compiled(
           driven, module->module, {script::Precision::kFloat32, nullptr, &observation_->observer});
     }
     if (observation_->weights != fingerprint()) {

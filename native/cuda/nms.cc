@@ -17,15 +17,9 @@ namespace torchdet::cuda {
 
 at::Tensor suppress_segments(const at::Tensor& boxes, const std::optional<at::Tensor>& counts,
                              double iou_threshold) {
-  TORCH_CHECK(boxes.dim() == 3 && boxes.size(2) == 4 && boxes.is_floating_point(),
-              "suppress_segments: boxes must be S x N x 4 floating point, got ",
-              boxes.scalar_type(), " of shape ", boxes.sizes());
+  ops::check_segments(boxes, counts);
   const int64_t segments = boxes.size(0);
   const int64_t size = boxes.size(1);
-  TORCH_CHECK(!counts || (counts->dim() == 1 && counts->size(0) == segments &&
-                          counts->scalar_type() == at::kLong && counts->device() == boxes.device()),
-              "suppress_segments: counts must be int64 with one value for each of the ", segments,
-              " segments, beside the boxes");
   const c10::DeviceGuard guard(boxes.device());
   const at::Tensor xyxy = ops::float_if_half(boxes).contiguous();
   const at::Tensor given = counts ? counts->contiguous() : at::Tensor();

@@ -89,11 +89,27 @@ DeformShape check_deform(const at::Tensor& input, const at::Tensor& weight,
   return shape;
 }
 
+void check_deform_grad(const at::Tensor& grad, const at::Tensor& input, const DeformShape& shape) {
+  TORCH_CHECK(grad.dim() == 4 && grad.size(0) == shape.batch &&
+                  grad.size(1) == shape.out_channels && grad.size(2) == shape.out_h &&
+                  grad.size(3) == shape.out_w && grad.scalar_type() == input.scalar_type(),
+              "_deform_conv2d_backward: grad must be ", shape.batch, " x ", shape.out_channels,
+              " x ", shape.out_h, " x ", shape.out_w, " of ", input.scalar_type(), ", got ",
+              grad.sizes(), " of ", grad.scalar_type());
+}
+
 at::Tensor grouped_weight(const at::Tensor& weight, const DeformShape& shape) {
   return weight
       .reshape({shape.groups, shape.group_out_channels(), shape.group_channels(), shape.taps()})
       .permute({0, 3, 2, 1})
       .reshape({shape.groups, shape.taps() * shape.group_channels(), shape.group_out_channels()});
+}
+
+at::Tensor ungrouped_weight(const at::Tensor& grouped, const DeformShape& shape) {
+  return grouped
+      .view({shape.groups, shape.taps(), shape.group_channels(), shape.group_out_channels()})
+      .permute({0, 3, 2, 1})
+      .reshape({shape.out_channels, shape.group_channels(), shape.kernel_h, shape.kernel_w});
 }
 
 }  // namespace torchdet::ops

@@ -24,8 +24,13 @@ DeformShape check_deform(const at::Tensor& input, const at::Tensor& weight,
                          int64_t dilation_h, int64_t dilation_w, int64_t groups,
                          int64_t offset_groups, bool use_mask);
 
+// grad is the output's, in the input's dtype.
+void check_deform_grad(const at::Tensor& grad, const at::Tensor& input, const DeformShape& shape);
+
 // weight (out x in / groups x kh x kw) as [group][kernel tap x channel][output channel].
 at::Tensor grouped_weight(const at::Tensor& weight, const DeformShape& shape);
+// And back.
+at::Tensor ungrouped_weight(const at::Tensor& grouped, const DeformShape& shape);
 
 // The tensors of one image, and where its kernel taps sample them.
 template <typename T>

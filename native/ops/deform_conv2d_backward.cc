@@ -111,12 +111,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> deform_co
   const DeformShape shape =
       check_deform(input, weight, offset, mask, bias, stride_h, stride_w, pad_h, pad_w, dilation_h,
                    dilation_w, groups, offset_groups, use_mask);
-  TORCH_CHECK(grad.dim() == 4 && grad.size(0) == shape.batch &&
-                  grad.size(1) == shape.out_channels && grad.size(2) == shape.out_h &&
-                  grad.size(3) == shape.out_w && grad.scalar_type() == input.scalar_type(),
-              "_deform_conv2d_backward: grad must be ", shape.batch, " x ", shape.out_channels,
-              " x ", shape.out_h, " x ", shape.out_w, " of ", input.scalar_type(), ", got ",
-              grad.sizes(), " of ", grad.scalar_type());
+  check_deform_grad(grad, input, shape);
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor images = float_if_half(input).contiguous(format);
   const at::Tensor grads = float_if_half(grad)
@@ -167,14 +162,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> deform_co
   });
 
   const auto dtype = input.scalar_type();
-  const at::Tensor weight_result =
-      grad_weight
-          .view({shape.groups, shape.taps(), shape.group_channels(), shape.group_out_channels()})
-          .permute({0, 3, 2, 1})
-          .reshape(weight.sizes());
   return {grad_input.permute({0, 3, 1, 2}).to(dtype).contiguous(input.suggest_memory_format()),
-          weight_result.to(dtype), grad_offset.to(dtype), grad_mask.to(dtype),
-          grads.sum(at::IntArrayRef{0, 1}).to(dtype)};
+          ungrouped_weight(grad_weight, shape).to(dtype), grad_offset.to(dtype),
+          grad_mask.to(dtype), grads.sum(at::IntArrayRef{0, 1}).to(dtype)};
 }
 
 }  // namespace torchdet::ops::cpu

@@ -9,30 +9,14 @@
 
 #include <algorithm>
 
+#include "box_checks.h"
 #include "kernels.h"
+#include "roi_checks.h"
 #include "suppression.h"
 
 namespace torchdet::ops::cpu {
 
 namespace {
-
-void check_boxes(const at::Tensor& boxes, const at::Tensor& scores) {
-  TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 4,
-              "nms: boxes must be N x 4 (x1, y1, x2, y2), got shape ", boxes.sizes());
-  TORCH_CHECK(scores.dim() == 1 && scores.size(0) == boxes.size(0),
-              "nms: scores must have one value for each box, got shape ", scores.sizes(), " for ",
-              boxes.size(0), " boxes");
-  TORCH_CHECK(boxes.scalar_type() == scores.scalar_type(),
-              "nms: boxes and scores must have the same dtype, got ", boxes.scalar_type(), " and ",
-              scores.scalar_type());
-  TORCH_CHECK(boxes.is_floating_point(), "nms: boxes must be floating point, got ",
-              boxes.scalar_type());
-}
-
-// Half precision has no suppression of its own: a quotient of small floats would decide.
-at::Tensor widened(const at::Tensor& tensor) {
-  return at::isReducedFloatingType(tensor.scalar_type()) ? tensor.to(at::kFloat) : tensor;
-}
 
 at::Tensor best_first(const at::Tensor& scores) {
   return std::get<1>(at::sort(scores, /*stable=*/true, /*dim=*/0, /*descending=*/true));
@@ -61,7 +45,7 @@ std::vector<std::vector<int64_t>> split(const at::Tensor& order, const at::Tenso
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold) {
   check_boxes(boxes, scores);
   if (boxes.size(0) == 0) return at::empty({0}, at::kLong);
-  const at::Tensor xyxy = widened(boxes).contiguous();
+  const at::Tensor xyxy = float_if_half(boxes).contiguous();
   const at::Tensor order = best_first(scores);
   return AT_DISPATCH_FLOATING_TYPES(xyxy.scalar_type(), "nms", [&] {
     return to_tensor(suppress(xyxy.const_data_ptr<scalar_t>(), order.const_data_ptr<int64_t>(),
@@ -76,7 +60,7 @@ at::Tensor grouped_nms(const at::Tensor& boxes, const at::Tensor& scores, const 
               "batched_nms: idxs must have one value for each box, got shape ", idxs.sizes(),
               " for ", boxes.size(0), " boxes");
   if (boxes.size(0) == 0) return at::empty({0}, at::kLong);
-  const at::Tensor xyxy = widened(boxes).contiguous();
+  const at::Tensor xyxy = float_if_half(boxes).contiguous();
   const auto [values, group_of, counts] =
       at::_unique2(idxs, /*sorted=*/true, /*return_inverse=*/true, /*return_counts=*/false);
   const auto members = split(best_first(scores), group_of, values.numel());

@@ -116,9 +116,7 @@ at::Tensor ps_roi_pool_backward(const at::Tensor& grad, const at::Tensor& rois,
                                 int64_t pooled_height, int64_t pooled_width, int64_t batch_size,
                                 int64_t channels, int64_t height, int64_t width) {
   const char* name = "_ps_roi_pool_backward";
-  check_grad(name, grad, rois, pooled_height, pooled_width,
-             position_sensitive_channels(name, channels, pooled_height, pooled_width));
-  check_companion(name, "channel_mapping", mapping, grad);
+  check_position_sensitive_grad(name, grad, rois, mapping, pooled_height, pooled_width, channels);
   const at::Tensor source = float_if_half(grad).contiguous();
   const at::Tensor boxes = float_if_half(rois).contiguous();
   check_image_indices(name, boxes, batch_size);

@@ -50,6 +50,14 @@ void check_companion(const char* name, const char* what, const at::Tensor& compa
               companion.scalar_type(), " of shape ", companion.sizes());
 }
 
+void check_position_sensitive_grad(const char* name, const at::Tensor& grad, const at::Tensor& rois,
+                                   const at::Tensor& mapping, int64_t pooled_height,
+                                   int64_t pooled_width, int64_t channels) {
+  check_grad(name, grad, rois, pooled_height, pooled_width,
+             position_sensitive_channels(name, channels, pooled_height, pooled_width));
+  check_companion(name, "channel_mapping", mapping, grad);
+}
+
 void check_image_indices(const char* name, const at::Tensor& rois, int64_t images) {
   AT_DISPATCH_FLOATING_TYPES(rois.scalar_type(), "check_image_indices", [&] {
     const scalar_t* data = rois.const_data_ptr<scalar_t>();

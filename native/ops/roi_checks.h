@@ -21,6 +21,11 @@ void check_grad(const char* name, const at::Tensor& grad, const at::Tensor& rois
 void check_companion(const char* name, const char* what, const at::Tensor& companion,
                      const at::Tensor& grad);
 
+// Both for a position-sensitive backward that gives a gradient of that many input channels.
+void check_position_sensitive_grad(const char* name, const at::Tensor& grad, const at::Tensor& rois,
+                                   const at::Tensor& mapping, int64_t pooled_height,
+                                   int64_t pooled_width, int64_t channels);
+
 // Every RoI's image index lies in 0..images-1. rois is contiguous, float32 or float64, on the CPU.
 void check_image_indices(const char* name, const at::Tensor& rois, int64_t images);
 

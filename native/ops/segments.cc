@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "box_checks.h"
 #include "kernels.h"
 #include "roi_checks.h"
 #include "suppression.h"
@@ -14,15 +15,9 @@ namespace torchdet::ops::cpu {
 
 at::Tensor suppress_segments(const at::Tensor& boxes, const std::optional<at::Tensor>& counts,
                              double iou_threshold) {
-  TORCH_CHECK(boxes.dim() == 3 && boxes.size(2) == 4 && boxes.is_floating_point(),
-              "suppress_segments: boxes must be S x N x 4 floating point, got ",
-              boxes.scalar_type(), " of shape ", boxes.sizes());
+  check_segments(boxes, counts);
   const int64_t segments = boxes.size(0);
   const int64_t size = boxes.size(1);
-  TORCH_CHECK(!counts || (counts->dim() == 1 && counts->size(0) == segments &&
-                          counts->scalar_type() == at::kLong),
-              "suppress_segments: counts must be int64 with one value for each of the ", segments,
-              " segments");
   const at::Tensor xyxy = float_if_half(boxes).contiguous();
   const at::Tensor given = counts ? counts->contiguous() : at::Tensor();
   at::Tensor kept = at::zeros({segments, size}, xyxy.options().dtype(at::kBool));

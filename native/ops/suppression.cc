@@ -14,6 +14,7 @@
 #include <cmath>
 #include <limits>
 
+#include "box_checks.h"
 #include "simd.h"
 
 namespace torchdet::ops {
@@ -73,16 +74,6 @@ class KeptBoxes {
   std::vector<T> data_;
   int64_t size_ = 0;
 };
-
-// The threshold in T: `iou > threshold` has the same answer for every iou of type T as in double.
-template <typename T>
-T narrowed(double threshold) {
-  T narrow = static_cast<T>(threshold);
-  if (static_cast<double>(narrow) > threshold) {
-    narrow = std::nextafter(narrow, -std::numeric_limits<T>::infinity());
-  }
-  return narrow;
-}
 
 // Whether any of the kept boxes first..size covers `box` by more than the threshold. A cheap test
 // without division, written so that it lets through whatever may be above the threshold (NaN too),

@@ -2,9 +2,9 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
-#include <optional>
 #include <string>
 
+#include "graph_parts.h"
 #include "packed_layers.h"
 
 namespace torchdet::script {
@@ -15,54 +15,17 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// An activation that is applied inside a layer.
-struct Activation {
-  std::string name = "none";
-  std::vector<double> scalars;
-};
-
-Node* only_user(Value* value) {
-  if (value->uses().size() != 1) return nullptr;
-  Node* user = value->uses()[0].user;
-  return user->owningBlock() == value->node()->owningBlock() ? user : nullptr;
-}
-
-std::optional<double> constant_number(Value* value) {
-  const auto constant = torch::jit::toIValue(value);
-  if (!constant || !constant->isScalar()) return std::nullopt;
-  return constant->toScalar().toDouble();
-}
-
-std::optional<Activation> activation_of(Node* node) {
-  if (!node) return std::nullopt;
-  const std::string kind = node->kind().toQualString();
-  if (kind == "aten::relu" || kind == "aten::relu_") return Activation{"relu", {}};
-  if (kind == "aten::hardswish" || kind == "aten::hardswish_") return Activation{"hardswish", {}};
-  if (kind == "aten::relu6" || kind == "aten::relu6_") return Activation{"hardtanh", {0, 6}};
-  if (kind == "aten::hardtanh" || kind == "aten::hardtanh_") {
-    const auto low = constant_number(node->input(1));
-    const auto high = constant_number(node->input(2));
-    if (low && high) return Activation{"hardtanh", {*low, *high}};
-  }
-  return std::nullopt;
-}
-
 // a + b with the same shape is what a residual block and a pyramid add; a broadcast would not fit
 // oneDNN's sum, and is not seen in the graph. Only a sum of two convolution-sized maps, recognised
 // by both being non-constant tensors, is fused.
 bool is_plain_add(Node* node) {
-  if (!node) return false;
-  const std::string kind = node->kind().toQualString();
-  if ((kind != "aten::add" && kind != "aten::add_") || node->inputs().size() != 3) return false;
-  if (!node->input(0)->type()->isSubtypeOf(*c10::TensorType::get()) ||
-      !node->input(1)->type()->isSubtypeOf(*c10::TensorType::get())) {
-    return false;
-  }
-  return constant_number(node->input(2)) == 1.0;
+  if (!node || (!is(node, "aten::add") && !is(node, "aten::add_"))) return false;
+  return node->inputs().size() == 3 && is_tensor(node->input(0)) && is_tensor(node->input(1)) &&
+         constant_number(node->input(2)) == 1.0;
 }
 
 bool is_foldable_conv(Node* node) {
-  if (node->kind() != c10::Symbol::fromQualString("aten::conv2d")) return false;
+  if (!is(node, "aten::conv2d")) return false;
   // conv2d(input, weight, bias, stride, padding, dilation, groups), all but the input constant,
   // padding as numbers.
   for (size_t i = 1; i < 7; ++i) {
@@ -75,7 +38,7 @@ bool is_foldable_conv(Node* node) {
 }
 
 bool is_foldable_linear(Node* node) {
-  if (node->kind() != c10::Symbol::fromQualString("aten::linear")) return false;
+  if (!is(node, "aten::linear")) return false;
   const auto weight = torch::jit::toIValue(node->input(1));
   return weight && torch::jit::toIValue(node->input(2)) && weight->toTensor().is_cpu() &&
          weight->toTensor().scalar_type() == at::kFloat && weight->toTensor().dim() == 2;
@@ -89,13 +52,6 @@ bool written_between(Value* input, Node* first, Node* last) {
     if (kind.back() == '_' && !node->inputs().empty() && node->input(0) == input) return true;
   }
   return false;
-}
-
-Value* insert_scalars(Graph& graph, const std::vector<double>& scalars) {
-  std::vector<Value*> values;
-  for (const double scalar : scalars) values.push_back(graph.insertConstant(scalar));
-  Node* list = graph.createList(c10::OptionalType::create(c10::NumberType::get()), values);
-  return graph.insertNode(list)->output();
 }
 
 class LayerFuser {
@@ -120,7 +76,7 @@ class LayerFuser {
     Node* last = layer;
     Tail tail;
     if (const auto found = activation_of(only_user(layer->output()))) {
-      tail = {found->name, found->scalars, nullptr};
+      tail.activation = *found;
       last = only_user(layer->output());
     } else if (Node* add = only_user(layer->output());
                is_plain_add(add) && !written_between(layer->input(0), layer, add)) {
@@ -130,7 +86,7 @@ class LayerFuser {
       Node* relu = only_user(add->output());
       const auto after = activation_of(relu);
       if (after && after->name == "relu" && !written_between(layer->input(0), layer, relu)) {
-        tail.activation = after->name;
+        tail.activation = *after;
         last = relu;
       }
     }
@@ -141,34 +97,34 @@ class LayerFuser {
   }
 
   Value* insert_fused(Node* layer, Node*& last, Tail& tail) {
-    torch::jit::WithInsertPoint at(tail.other ? last : layer);
-    if (Value* packed = insert_packed(graph_, layer, tail)) return packed;
-    if (layer->kind() != c10::Symbol::fromQualString("aten::conv2d")) return nullptr;
+    {
+      torch::jit::WithInsertPoint at(tail.other ? last : layer);
+      if (Value* packed = insert_packed(graph_, layer, tail)) return packed;
+    }
+    if (!is(layer, "aten::conv2d")) return nullptr;
     // A sum without an activation saves oneDNN nothing.
-    if (tail.other && tail.activation == "none") {
+    if (tail.other && tail.activation.name == "none") {
       tail.other = nullptr;
       last = layer;
-      torch::jit::WithInsertPoint before(layer);
-      return insert_onednn(layer, tail);
     }
+    torch::jit::WithInsertPoint at(tail.other ? last : layer);
     return insert_onednn(layer, tail);
   }
 
   Value* insert_onednn(Node* conv, const Tail& tail) {
     const at::Tensor weight = torch::jit::toIValue(conv->input(1))->toTensor();
-    Value* packed = graph_.insertConstant(weight.contiguous(at::MemoryFormat::ChannelsLast));
-    Value* scalars = insert_scalars(graph_, tail.scalars);
-    Value* algorithm = graph_.insertConstant("");
-    Value* unary = graph_.insertConstant(tail.activation);
     Value *bias = conv->input(2), *stride = conv->input(3), *padding = conv->input(4),
           *dilation = conv->input(5), *groups = conv->input(6);
     std::vector<Value*> inputs = {conv->input(0)};
-    if (tail.other) inputs.push_back(tail.other);
-    inputs.insert(inputs.end(), {packed, bias, padding, stride, dilation, groups});
-    if (tail.other) {
-      inputs.insert(inputs.end(), {graph_.insertConstant("add"), graph_.insertConstant(1.0)});
-    }
-    inputs.insert(inputs.end(), {unary, scalars, algorithm});
+    const auto add = [&](std::initializer_list<Value*> values) {
+      for (Value* value : values) inputs.push_back(value);
+    };
+    if (tail.other) add({tail.other});
+    add({graph_.insertConstant(weight.contiguous(at::MemoryFormat::ChannelsLast)), bias, padding,
+         stride, dilation, groups});
+    if (tail.other) add({graph_.insertConstant("add"), graph_.insertConstant(1.0)});
+    add({graph_.insertConstant(tail.activation.name),
+         insert_scalars(graph_, tail.activation.scalars), graph_.insertConstant("")});
     Node* node =
         graph_.create(c10::Symbol::fromQualString("mkldnn::_convolution_pointwise"), inputs);
     return graph_.insertNode(node)->output();

@@ -36,10 +36,11 @@ Value* insert(Graph& graph, const char* name, Value* input, const at::Tensor& pa
               const at::Tensor& bias, const std::vector<Value*>& extra, const Tail& tail) {
   std::vector<Value*> inputs = {input, graph.insertConstant(packed), graph.insertConstant(bias)};
   inputs.insert(inputs.end(), extra.begin(), extra.end());
-  const bool bounded = tail.scalars.size() == 2;
-  inputs.push_back(graph.insertConstant(tail.activation));
-  inputs.push_back(graph.insertConstant(bounded ? tail.scalars[0] : 0.0));
-  inputs.push_back(graph.insertConstant(bounded ? tail.scalars[1] : 0.0));
+  const auto& [activation, scalars] = tail.activation;
+  const bool bounded = scalars.size() == 2;
+  inputs.push_back(graph.insertConstant(activation));
+  inputs.push_back(graph.insertConstant(bounded ? scalars[0] : 0.0));
+  inputs.push_back(graph.insertConstant(bounded ? scalars[1] : 0.0));
   inputs.push_back(tail.other ? tail.other : graph.insertConstant(c10::IValue()));
   Node* node = graph.create(c10::Symbol::fromQualString(name), inputs);
   return graph.insertNode(node)->output();
@@ -70,7 +71,7 @@ Value* insert_convolution(Graph& graph, Node* conv, const Tail& tail) {
 Value* insert_packed(Graph& graph, Node* layer, const Tail& tail) {
   const at::Tensor weight = tensor_of(layer->input(1));
   if (!weight.is_cpu() || weight.scalar_type() != at::kFloat) return nullptr;
-  if (layer->kind() == c10::Symbol::fromQualString("aten::conv2d")) {
+  if (is(layer, "aten::conv2d")) {
     return insert_convolution(graph, layer, tail);
   }
   return insert(graph, "torchdet::packed_linear", layer->input(0), ops::pack_linear(weight),

@@ -4,15 +4,13 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
-#include <string>
-#include <vector>
+#include "graph_parts.h"
 
 namespace torchdet::script {
 
 // What follows a layer and is done with it.
 struct Tail {
-  std::string activation = "none";     // as mkldnn::_convolution_pointwise calls it
-  std::vector<double> scalars;         // of hardtanh: low and high
+  Activation activation;
   torch::jit::Value* other = nullptr;  // added before the activation
 };
 

@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
+#include "graph_parts.h"
 #include "quantize.h"
 #include "quantize_observer.h"
 
@@ -12,8 +13,6 @@ using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-
-bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
 
 Value* insert_cast(Graph& graph, Value* value, at::ScalarType dtype) {
   Value* no = graph.insertConstant(false);

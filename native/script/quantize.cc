@@ -128,7 +128,7 @@ class Quantizer {
     bool complete = true;
     for (QuantizationSite& site : sites_) {
       if (!site.other || (grids_.count(site.other) && in_bytes_.count(&site))) continue;
-      site = {site.op, site.op, nullptr, "none", {}};
+      site = {site.op, site.op};
       complete = false;
     }
     return complete;
@@ -189,13 +189,6 @@ class Quantizer {
     node->t_(c10::attr::value, tensor);
     node->output()->setType(c10::TensorType::get());
     return graph_.insertNode(node)->output();
-  }
-
-  Value* numbers(const std::vector<double>& scalars) {
-    std::vector<Value*> values;
-    for (const double scalar : scalars) values.push_back(constant(scalar));
-    const auto type = c10::OptionalType::create(c10::NumberType::get());
-    return graph_.insertNode(graph_.createList(type, values))->output();
   }
 
   // A tensor that a site reads, on its grid; made once, where the tensor is made.
@@ -282,7 +275,8 @@ class Quantizer {
       add({constant(sum.scale), constant(sum.zero_point), constant(std::string("sum")),
            constant(1.0)});
     }
-    add({constant(site.activation), numbers(site.scalars), constant(std::string())});
+    add({constant(site.activation.name), insert_scalars(graph_, site.activation.scalars),
+         constant(std::string())});
     Value* result = insert(name, inputs);
     if (to_bytes) {
       bytes_.emplace(site.output(), result);

@@ -3,7 +3,6 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
-#include <optional>
 #include <unordered_set>
 
 namespace torchdet::script {
@@ -14,19 +13,9 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-bool is(const Node* node, const char* name) {
-  return node->kind() == c10::Symbol::fromQualString(name);
-}
-
 bool writes_in_place(const Node* node) {
   const std::string kind = node->kind().toQualString();
   return kind.rfind("aten::", 0) == 0 && kind.back() == '_';
-}
-
-Node* only_user(Value* value) {
-  if (value->uses().size() != 1) return nullptr;
-  Node* user = value->uses()[0].user;
-  return user->owningBlock() == value->node()->owningBlock() ? user : nullptr;
 }
 
 // A tensor of which one reader sees something else than another cannot be rounded once for all.
@@ -34,12 +23,6 @@ bool changes(Value* value) {
   return value->uses().size() > 1 &&
          std::any_of(value->uses().begin(), value->uses().end(),
                      [](const auto& use) { return use.offset == 0 && writes_in_place(use.user); });
-}
-
-std::optional<double> constant_number(Value* value) {
-  const auto constant = torch::jit::toIValue(value);
-  if (!constant || !constant->isScalar()) return std::nullopt;
-  return constant->toScalar().toDouble();
 }
 
 bool constant_from(Node* node, size_t first) {
@@ -68,40 +51,24 @@ bool is_candidate(Node* node) {
 void collect(Block* block, std::vector<QuantizationSite>& sites) {
   for (Node* node : block->nodes()) {
     for (Block* inner : node->blocks()) collect(inner, sites);
-    if (is_candidate(node)) sites.push_back({node, node, nullptr, "none", {}});
+    if (is_candidate(node)) sites.push_back({node, node});
   }
 }
 
-bool take_activation(Node* node, QuantizationSite& site) {
-  if (!node) return false;
-  const bool linear = site.is_linear();
-  if (is(node, "aten::relu") || is(node, "aten::relu_")) {
-    site.activation = "relu";
-  } else if (!linear && (is(node, "aten::hardswish") || is(node, "aten::hardswish_"))) {
-    site.activation = "hardswish";
-  } else if (!linear && (is(node, "aten::relu6") || is(node, "aten::relu6_"))) {
-    site.activation = "hardtanh";
-    site.scalars = {0, 6};
-  } else if (!linear && (is(node, "aten::hardtanh") || is(node, "aten::hardtanh_"))) {
-    const auto low = constant_number(node->input(1));
-    const auto high = constant_number(node->input(2));
-    if (!low || !high) return false;
-    site.activation = "hardtanh";
-    site.scalars = {*low, *high};
-  } else {
-    return false;
-  }
-  site.last = node;
-  return true;
+void take_activation(QuantizationSite& site) {
+  Node* next = only_user(site.op->output());
+  auto found = activation_of(next);
+  // oneDNN's int8 product takes no other.
+  if (!found || (site.is_linear() && found->name != "relu")) return;
+  site.activation = std::move(*found);
+  site.last = next;
 }
 
 // a + b of two tensors, that of an in-place sum being the site's own.
 bool is_sum(Node* node, Value* own) {
   if (!node || node->inputs().size() != 3 || constant_number(node->input(2)) != 1.0) return false;
   if (!is(node, "aten::add") && !(is(node, "aten::add_") && node->input(0) == own)) return false;
-  return node->input(0) != node->input(1) &&
-         node->input(0)->type()->isSubtypeOf(*c10::TensorType::get()) &&
-         node->input(1)->type()->isSubtypeOf(*c10::TensorType::get());
+  return node->input(0) != node->input(1) && is_tensor(node->input(0)) && is_tensor(node->input(1));
 }
 
 // Joins the sum that ends a residual block with its last convolution, where the other summand is a
@@ -115,8 +82,9 @@ void take_sum(QuantizationSite& site, const std::unordered_set<Value*>& known,
   site.other = other;
   site.last = sum;
   Node* next = only_user(sum->output());
-  if (next && (is(next, "aten::relu") || is(next, "aten::relu_"))) {
-    site.activation = "relu";
+  const auto after = activation_of(next);
+  if (after && after->name == "relu") {
+    site.activation = *after;
     site.last = next;
   }
 }
@@ -135,7 +103,7 @@ std::vector<QuantizationSite> find_quantization_sites(Graph& graph) {
   collect(graph.block(), sites);
   std::unordered_set<Value*> known;
   for (QuantizationSite& site : sites) {
-    take_activation(only_user(site.op->output()), site);
+    take_activation(site);
     known.insert(site.input());
     known.insert(site.output());
   }

@@ -5,8 +5,9 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
-#include <string>
 #include <vector>
+
+#include "graph_parts.h"
 
 namespace torchdet::script {
 
@@ -16,8 +17,7 @@ struct QuantizationSite {
   torch::jit::Node* op = nullptr;      // aten::conv2d or aten::linear
   torch::jit::Node* last = nullptr;    // of what runs in one step: op itself, or what follows it
   torch::jit::Value* other = nullptr;  // of the sum
-  std::string activation = "none";
-  std::vector<double> scalars;
+  Activation activation;
 
   torch::jit::Value* input() const { return op->input(0); }
   torch::jit::Value* output() const { return last->output(); }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { addonPath, loaderPath, requireLoader } from '../../lib/runtime/addons';
-import { findLibtorch } from '../../lib/runtime/libtorch';
-import { fakeFiles, runProgram, temporaryFolders, writeFiles } from './helpers';
+import { loaderPath, requireLoader } from '../../lib/runtime/addons';
+import { fakeFiles, needsAddon, runProgram, temporaryFolders, writeFiles } from './helpers';
 
 const BINDING = JSON.stringify(resolve(__dirname, '../../lib/runtime/binding.ts'));
 const TSX = JSON.stringify(require.resolve('tsx/cjs'));
@@ -40,14 +39,7 @@ describe('loadBinding', () => {
   });
 
   describe('with LibTorch and the addon', () => {
-    before(function () {
-      try {
-        findLibtorch();
-      } catch {
-        this.skip();
-      }
-      if (!addonPath() || !loaderPath()) this.skip();
-    });
+    needsAddon();
 
     it('loads once in the main thread and once in a worker, and the process ends cleanly', async () => {
       const program = `

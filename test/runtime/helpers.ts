@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
+import { addonPath, loaderPath } from '../../lib/runtime/addons';
+import { findLibtorch } from '../../lib/runtime/libtorch';
 
 /** A folder that is removed when the test that made it is over; call from within describe. */
 export function temporaryFolders(): (name?: string) => string {
@@ -19,6 +21,18 @@ export function temporaryFolders(): (name?: string) => string {
     made.push(folder);
     return folder;
   };
+}
+
+/** Skips what is in the describe where LibTorch or one of the addons is not there. */
+export function needsAddon(): void {
+  before(function () {
+    try {
+      findLibtorch();
+    } catch {
+      this.skip();
+    }
+    if (!addonPath() || !loaderPath()) this.skip();
+  });
 }
 
 /** The files of a LibTorch as far as finding it goes; its libtorch_cpu.so is a text. */

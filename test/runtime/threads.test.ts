@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { addonPath, loaderPath } from '../../lib/runtime/addons';
-import { findLibtorch } from '../../lib/runtime/libtorch';
-import { runProgram } from './helpers';
+import { needsAddon, runProgram } from './helpers';
 
 const BINDING = JSON.stringify(resolve(__dirname, '../../lib/runtime/binding.ts'));
 
 /** How long threads spin while they wait for each other: set when LibTorch is loaded, for libgomp alone to see. */
 describe('threads that wait', () => {
-  before(function () {
-    try {
-      findLibtorch();
-    } catch {
-      this.skip();
-    }
-    if (!addonPath() || !loaderPath()) this.skip();
-  });
+  needsAddon();
 
   /** What libgomp says it goes by, and what the process has in its environment afterwards. */
   async function settings(chosen: NodeJS.ProcessEnv): Promise<{ rounds: string; left: string }> {

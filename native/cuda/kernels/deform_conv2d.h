@@ -49,6 +49,20 @@ struct DeformRows {
 
   // Threads of a kernel with one for each sampled number.
   int64_t numbers() const { return size * shape.taps() * shape.channels; }
+
+  // What thread `index` of such a kernel has to do with.
+  struct Number {
+    int64_t channel, tap, row;
+    ops::Sample<T> at;
+    T scale;
+  };
+  TORCHDET_HOST_DEVICE Number number(int64_t index) const {
+    const int64_t channel = index % shape.channels;
+    const int64_t tap = index / shape.channels % shape.taps();
+    const int64_t row = index / shape.channels / shape.taps();
+    const int64_t group = channel / shape.offset_group_channels();
+    return {channel, tap, row, sample(row, group, tap), modulation(row, group, tap)};
+  }
 };
 
 template <typename T>
@@ -58,12 +72,7 @@ struct DeformColumns {
 
   TORCHDET_HOST_DEVICE void operator()(int64_t index) const {
     const ops::DeformShape& shape = part.shape;
-    const int64_t channel = index % shape.channels;
-    const int64_t tap = index / shape.channels % shape.taps();
-    const int64_t row = index / shape.channels / shape.taps();
-    const int64_t group = channel / shape.offset_group_channels();
-    const ops::Sample<T> at = part.sample(row, group, tap);
-    const T scale = part.modulation(row, group, tap);
+    const auto [channel, tap, row, at, scale] = part.number(index);
     const T* image =
         part.images + part.image(row) * shape.height * shape.width * shape.channels + channel;
     T sum = 0;
@@ -84,12 +93,7 @@ struct DeformInputGradient {
 
   TORCHDET_HOST_DEVICE void operator()(int64_t index) const {
     const ops::DeformShape& shape = part.shape;
-    const int64_t channel = index % shape.channels;
-    const int64_t tap = index / shape.channels % shape.taps();
-    const int64_t row = index / shape.channels / shape.taps();
-    const int64_t group = channel / shape.offset_group_channels();
-    const ops::Sample<T> at = part.sample(row, group, tap);
-    const T scale = part.modulation(row, group, tap);
+    const auto [channel, tap, row, at, scale] = part.number(index);
     const T grad = columns[part.column(row, tap, channel)];
     T* image =
         grad_images + part.image(row) * shape.height * shape.width * shape.channels + channel;
