@@ -8,6 +8,12 @@ export interface DeviceOptions extends PrecisionOptions {
   readonly device?: string;
   /** Names by label, the background at 0. Default: those of the weights or the archive. */
   readonly categories?: readonly string[];
+  /**
+   * true lets images of several `predict` calls that wait at the same time go through the network together, where they have one shape
+   * and are no larger than what is of use in a batch: more images a second, and rounding that depends on what else goes on. Calls that
+   * are `exact` or `padded` stay by themselves. Default: true on a GPU, false on the CPU.
+   */
+  readonly shareBatches?: boolean;
   /** Called with what the user should know, for example that a head was replaced. Default: `process.emitWarning`. */
   readonly onMessage?: (message: string) => void;
 }
@@ -48,6 +54,7 @@ export const DEVICE_OPTIONS = [
   'device',
   'categories',
   'onMessage',
+  'shareBatches',
   'precision',
   'calibration',
 ] as const;

@@ -1,5 +1,6 @@
-import type { Binding, CancelToken, NativeDetector, NativeImage, NativeModule } from '../binding';
-import { batchesOf, detectApart } from './detection/batches';
+import type { Binding, NativeDetector, NativeModule } from '../binding';
+import { BatchQueue } from './detection/batch-queue';
+import { batchPlace } from './detection/batches';
 import { abortable, PendingCalls } from './detection/calls';
 import type { DetectorFacts } from './detection/description';
 import { compileDetector, type MadeDetector, openArchive } from './detection/making';
@@ -64,8 +65,14 @@ export class Detector implements AsyncDisposable {
   readonly #calls = new PendingCalls();
   readonly #training: DetectorTraining;
   readonly #precision: DetectorPrecision;
+  readonly #batches: BatchQueue;
 
-  private constructor(module: NativeModule, facts: DetectorFacts, binding: Binding) {
+  private constructor(
+    module: NativeModule,
+    facts: DetectorFacts,
+    binding: Binding,
+    shareBatches: boolean,
+  ) {
     this.#binding = binding;
     this.#module = module;
     this.#native = new binding.Detector(module, facts.config);
@@ -85,6 +92,12 @@ export class Detector implements AsyncDisposable {
       facts.config.kind === 'forward',
       facts.calibration,
     );
+    this.#batches = new BatchQueue({
+      detect: (images, options, token) => this.#native.predict(images, options, token),
+      cancelToken: () => new binding.CancelToken(),
+      place: (image) => batchPlace(image, facts.config, module.device),
+      shared: shareBatches,
+    });
     this.name = facts.name;
     this.device = module.device;
     this.categories = facts.categories;
@@ -122,7 +135,8 @@ export class Detector implements AsyncDisposable {
     options: DeviceOptions,
   ): Promise<Detector> {
     const { module, facts, binding } = await made;
-    const detector = new Detector(module, facts, binding);
+    const { shareBatches = module.device !== 'cpu' } = options;
+    const detector = new Detector(module, facts, binding, shareBatches);
     try {
       await detector.#precision.start(where, options);
       return detector;
@@ -177,7 +191,6 @@ export class Detector implements AsyncDisposable {
     if (typeof scoreThreshold !== 'number' || !(scoreThreshold >= 0 && scoreThreshold <= 1)) {
       throw optionError('predict', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
     }
-    const token: CancelToken = new this.#binding.CancelToken();
     const work = async () => {
       const decode = maxPixels === undefined ? {} : { maxPixels };
       const prepared = await Promise.all(
@@ -185,18 +198,10 @@ export class Detector implements AsyncDisposable {
           prepareImage(image, { ...decode, name: `images[${i}]` }, this.#binding),
         ),
       );
-      if (prepared.length === 0 || signal?.aborted) return [];
-      const detect = (together: readonly NativeImage[]) =>
-        this.#native.predict(together, { scoreThreshold, exact }, token);
-      if (padded) return detect(prepared);
-      const batches = batchesOf(prepared, this.facts.config, this.device);
-      return detectApart(prepared, batches, detect);
-    };
-    const cancel = () => {
-      token.cancel();
+      return this.#batches.detect(prepared, { scoreThreshold, exact, padded }, signal);
     };
     // The call under way is the work, not its abortable shell: dispose() must wait for what still runs.
-    const call = abortable(signal, cancel, () => this.#calls.run(work));
+    const call = abortable(signal, undefined, () => this.#calls.run(work));
     const results = await onCallersStack(call, caller);
     const names = { categories: this.categories, keypoints: this.facts.keypointNames };
     return results.map((result) => new DetectionResult(result, names));

@@ -1,10 +1,5 @@
 /** Which images of one call go through the network together. */
-import type {
-  DetectionConfig,
-  NativeDetections,
-  NativeImage,
-  TransformConfig,
-} from '../../binding';
+import type { DetectionConfig, NativeImage, TransformConfig } from '../../binding';
 
 /** Pixels, as resized, of a batch on a CPU: more share nothing, and take memory. Eight images of 320 x 427. */
 const CPU_PIXELS = 8 * 320 * 427;
@@ -30,46 +25,29 @@ function resizedPixels({ width, height }: Size, { minSize, maxSize, fixedSize }:
   return width * height * scale * scale;
 }
 
-/**
- * Groups of images, by index, that become a batch without one of them being padded for another: those of one size, or all where the
- * model resizes to one. What is found in an image then depends on it alone.
- */
-export function batchesOf(
-  images: readonly NativeImage[],
-  config: DetectionConfig,
-  device: string,
-): number[][] {
-  // How an archive with a forward of its own resizes is not known.
-  if (config.kind === 'forward') return images.map((_, index) => [index]);
-  const { transform } = config;
-  const limit = device === 'cpu' ? CPU_PIXELS : GPU_PIXELS;
-  const open = new Map<string, number[]>();
-  const batches: number[][] = [];
-  for (const [index, image] of images.entries()) {
-    const size = sizeOf(image);
-    const key = transform.fixedSize ? '' : `${size.width} x ${size.height}`;
-    const most = Math.max(1, Math.floor(limit / resizedPixels(size, transform)));
-    let batch = open.get(key);
-    if (!batch || batch.length >= most) {
-      batch = [];
-      open.set(key, batch);
-      batches.push(batch);
-    }
-    batch.push(index);
-  }
-  return batches;
+/** What an image may share a batch with. */
+export interface BatchPlace {
+  /** Images of the same shape need no padding beside each other. */
+  readonly shape: string;
+  /** How many of them are of use in one batch. */
+  readonly most: number;
 }
 
-/** Detects in each image as if it were alone. */
-export async function detectApart(
-  images: readonly NativeImage[],
-  batches: readonly (readonly number[])[],
-  detect: (together: readonly NativeImage[]) => Promise<NativeDetections[]>,
-): Promise<NativeDetections[]> {
-  const found = new Map<number, NativeDetections>();
-  for (const batch of batches) {
-    const results = await detect(batch.flatMap((index) => images[index] ?? []));
-    results.forEach((result, k) => found.set(batch[k] ?? -1, result));
-  }
-  return images.flatMap((_, index) => found.get(index) ?? []);
+/**
+ * Where an image goes, so that it is not padded for another: with those of its size, or with any where the model resizes to one. What
+ * is found in it then depends on it alone. Undefined: alone, as how an archive with a forward of its own resizes is not known.
+ */
+export function batchPlace(
+  image: NativeImage,
+  config: DetectionConfig,
+  device: string,
+): BatchPlace | undefined {
+  if (config.kind === 'forward') return undefined;
+  const { transform } = config;
+  const size = sizeOf(image);
+  const limit = device === 'cpu' ? CPU_PIXELS : GPU_PIXELS;
+  return {
+    shape: transform.fixedSize ? '' : `${size.width} x ${size.height}`,
+    most: Math.max(1, Math.floor(limit / resizedPixels(size, transform))),
+  };
 }

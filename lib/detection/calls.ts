@@ -28,18 +28,18 @@ export class PendingCalls {
 
 /**
  * Ties work to an AbortSignal: rejects with the signal's reason the moment it is aborted, and tells the work to stop.
- * `cancel` is called at most once.
+ * `cancel`, where given, is called at most once.
  */
 export function abortable<T>(
   signal: AbortSignal | undefined,
-  cancel: () => void,
+  cancel: (() => void) | undefined,
   start: () => Promise<T>,
 ): Promise<T> {
   if (!signal) return start();
   if (signal.aborted) return Promise.reject(signal.reason as Error);
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => {
-      cancel();
+      cancel?.();
       reject(signal.reason as Error);
     };
     signal.addEventListener('abort', onAbort, { once: true });

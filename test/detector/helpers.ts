@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Detector, fasterRcnn, mobileNetFpn } from '../../lib';
-import type { FasterRcnnOptions } from '../../lib';
+import type { FasterRcnnOptions, RawImage } from '../../lib';
 
 export const ROOT = resolve(__dirname, '..', '..');
 export const PHOTO = join(ROOT, 'examples', 'astronaut.jpg');
@@ -68,4 +68,13 @@ export class TemporaryFolder {
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** Made pixels that differ from seed to seed. */
+export function picture(width: number, height: number, seed: number): RawImage {
+  const data = Uint8Array.from(
+    { length: width * height * 3 },
+    (_, i) => (i * 7 + seed * 31 + Math.floor(i / 97) * 13) % 256,
+  );
+  return { data, width, height, channels: 3 };
 }
