@@ -458,7 +458,7 @@ export interface NativeDetector {
   calibration(method: string): Promise<NativeCalibration>;
   /** Of predict() where it is not exact. ERR_CALIBRATION for int8 without a calibration, or with one of other weights. */
   setPrecision(
-    precision: 'float32' | 'bfloat16' | 'int8',
+    precision: 'float32' | 'bfloat16' | 'float16' | 'int8',
     calibration: NativeCalibration | null,
   ): Promise<void>;
   /** Whether the weights are those it was measured with. */

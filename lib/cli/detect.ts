@@ -58,7 +58,7 @@ export function detectCommand(finish: (code: number) => void): Command {
     .option('-d, --device <device>', 'auto, cpu, cuda or cuda:N', parseDevice, 'auto')
     .option(
       '--precision <name>',
-      'float32, bfloat16, or int8 for an archive that torchdet calibrate wrote',
+      'float32, bfloat16, float16 (on a GPU), or int8 for an archive that torchdet calibrate wrote',
       precisionName,
       'float32',
     )

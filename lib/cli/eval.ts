@@ -40,7 +40,7 @@ export function evalCommand(finish: (code: number) => void): Command {
     .option('--exact', 'run the network op by op, for comparisons with torchvision')
     .option(
       '--precision <name>',
-      'float32, bfloat16, or int8 for an archive that torchdet calibrate wrote',
+      'float32, bfloat16, float16 (on a GPU), or int8 for an archive that torchdet calibrate wrote',
       precisionName,
       'float32',
     )

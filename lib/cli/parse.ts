@@ -5,7 +5,7 @@ import { type Precision, PRECISIONS } from '../detection/precision';
 export function precisionName(text: string): Precision {
   const found = PRECISIONS.find((name) => name === text);
   if (found) return found;
-  throw new InvalidArgumentError('It must be float32, bfloat16 or int8.');
+  throw new InvalidArgumentError('It must be float32, bfloat16, float16 or int8.');
 }
 
 /** A number in a range. */

@@ -6,12 +6,13 @@ import { abortable, type PendingCalls } from './calls';
 
 /**
  * Numbers that the network computes in: `float32`, `bfloat16` (8 bits of mantissa; half the memory traffic, and twice the speed on
- * CPUs with AVX512-BF16), `int8` (integers of 8 bits, after `Detector.calibrate`). Anchors, boxes, suppression and scores are float32
+ * CPUs with AVX512-BF16), `float16` (11 bits, numbers to 65504; on a GPU), `int8` (integers of 8 bits, after `Detector.calibrate`; on
+ * the CPU). Anchors, boxes, suppression and scores are float32
  * in all of them.
  */
-export type Precision = 'float32' | 'bfloat16' | 'int8';
+export type Precision = 'float32' | 'bfloat16' | 'float16' | 'int8';
 
-export const PRECISIONS: readonly Precision[] = ['float32', 'bfloat16', 'int8'];
+export const PRECISIONS: readonly Precision[] = ['float32', 'bfloat16', 'float16', 'int8'];
 
 /** Ranges of activations, measured by `Detector.calibrate`; plain data, which JSON holds. They belong to the weights they were measured with. */
 export interface Calibration {
@@ -66,16 +67,23 @@ export function checkPrecision(
   cpu: { readonly bfloat16: boolean; readonly int8: boolean },
 ): void {
   if (!PRECISIONS.includes(precision)) {
-    throw optionError(where, 'precision', precision, "'float32', 'bfloat16' or 'int8'");
+    throw optionError(where, 'precision', precision, "'float32', 'bfloat16', 'float16' or 'int8'");
   }
   if (precision === 'float32') return;
   if (precision === 'int8' && device !== 'cpu') {
     throw new TorchdetError(
       'ERR_PRECISION',
-      `${where}: int8 runs on the CPU, this detector is on ${device}: use bfloat16 there.`,
+      `${where}: int8 runs on the CPU, this detector is on ${device}: use bfloat16 or float16 there.`,
     );
   }
-  if (device !== 'cpu' || cpu[precision]) return;
+  if (device !== 'cpu') return;
+  if (precision === 'float16') {
+    throw new TorchdetError(
+      'ERR_PRECISION',
+      `${where}: float16 runs on a GPU, this detector is on the CPU: use bfloat16 here.`,
+    );
+  }
+  if (cpu[precision]) return;
   const [needed, instead] =
     precision === 'int8'
       ? ['AVX512-VNNI instructions', cpu.bfloat16 ? "'float32' or 'bfloat16'" : "'float32'"]

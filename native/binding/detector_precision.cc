@@ -19,6 +19,7 @@ using script::Precision;
 Precision to_precision(const std::string& name) {
   if (name == "float32") return Precision::kFloat32;
   if (name == "bfloat16") return Precision::kBfloat16;
+  if (name == "float16") return Precision::kFloat16;
   if (name == "int8") return Precision::kInt8;
   throw CodedError("ERR_INVALID_ARGUMENT", "there is no precision " + name);
 }

@@ -59,8 +59,8 @@ std::unique_ptr<detection::DenseNetwork> make_compiled_dense_network(const Modul
   std::unique_ptr<detection::DenseNetwork> network = std::make_unique<ScriptDenseNetwork>(
       false, compile_for_inference(module.attr("backbone").toModule(), {plan, "backbone"}),
       compile_for_inference(module.attr("head").toModule(), {plan, "head"}));
-  return plan.precision == Precision::kBfloat16 ? in_bfloat16(std::move(network))
-                                                : std::move(network);
+  const auto dtype = half_type(plan.precision);
+  return dtype ? in_half(std::move(network), *dtype) : std::move(network);
 }
 
 }  // namespace torchdet::script

@@ -125,8 +125,8 @@ std::unique_ptr<detection::RcnnNetwork> make_compiled_network(const Module& modu
   auto network = make_network(module, false, [&](Module part, const std::string& name) {
     return compile_for_inference(part, {plan, name});
   });
-  return plan.precision == Precision::kBfloat16 ? in_bfloat16(std::move(network))
-                                                : std::move(network);
+  const auto dtype = half_type(plan.precision);
+  return dtype ? in_half(std::move(network), *dtype) : std::move(network);
 }
 
 }  // namespace torchdet::script

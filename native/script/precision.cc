@@ -24,7 +24,7 @@ Value* insert_cast(Graph& graph, Value* value, at::ScalarType dtype) {
 }
 
 // torchvision's own operators compute in float32.
-void cast_around(Graph& graph, Node* node) {
+void cast_around(Graph& graph, Node* node, at::ScalarType dtype) {
   torch::jit::WithInsertPoint before(node);
   for (size_t i = 0; i < node->inputs().size(); ++i) {
     if (is_tensor(node->input(i)))
@@ -33,24 +33,24 @@ void cast_around(Graph& graph, Node* node) {
   torch::jit::WithInsertPoint after(node->next());
   for (Value* output : node->outputs()) {
     if (!is_tensor(output)) continue;
-    Value* cast = insert_cast(graph, output, at::kBFloat16);
+    Value* cast = insert_cast(graph, output, dtype);
     output->replaceAllUsesAfterNodeWith(cast->node(), cast);
   }
 }
 
-// Weights become bfloat16; what is made of them and of a bfloat16 input then is too.
-void to_bfloat16(Graph& graph, Block* block) {
+// Weights become `dtype`; what is made of them and of an input of that type then is too.
+void to_half(Graph& graph, Block* block, at::ScalarType dtype) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     Node* node = *it++;
-    for (Block* inner : node->blocks()) to_bfloat16(graph, inner);
+    for (Block* inner : node->blocks()) to_half(graph, inner, dtype);
     if (node->kind() == c10::prim::Constant && is_tensor(node->output())) {
       const at::Tensor tensor = torch::jit::toIValue(node->output())->toTensor();
       if (tensor.scalar_type() != at::kFloat) continue;
       torch::jit::WithInsertPoint at(node);
-      node->output()->replaceAllUsesWith(graph.insertConstant(tensor.to(at::kBFloat16)));
+      node->output()->replaceAllUsesWith(graph.insertConstant(tensor.to(dtype)));
       node->destroy();
     } else if (std::string(node->kind().toQualString()).rfind("torchvision::", 0) == 0) {
-      cast_around(graph, node);
+      cast_around(graph, node, dtype);
     }
   }
 }
@@ -68,7 +68,7 @@ bool apply_precision(Graph& graph, const PartPlan& plan) {
     network.observer->watch(plan.part, graph);
     return false;
   }
-  if (network.precision == Precision::kBfloat16) to_bfloat16(graph, graph.block());
+  if (const auto dtype = half_type(network.precision)) to_half(graph, graph.block(), *dtype);
   if (network.precision == Precision::kInt8) {
     const auto& parts = network.calibration->parts;
     const auto ranges = parts.find(plan.part);

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "quantize_calibration.h"
@@ -13,7 +14,14 @@ namespace torchdet::script {
 
 class ActivationObserver;
 
-enum class Precision { kFloat32, kBfloat16, kInt8 };
+enum class Precision { kFloat32, kBfloat16, kFloat16, kInt8 };
+
+// The type of two bytes that a network computes in, where it does.
+inline std::optional<at::ScalarType> half_type(Precision precision) {
+  if (precision == Precision::kBfloat16) return at::kBFloat16;
+  if (precision == Precision::kFloat16) return at::kHalf;
+  return std::nullopt;
+}
 
 // What a network is compiled for. Pointers are borrowed for the length of the compilation, the
 // observer for the network's life.

@@ -7,7 +7,6 @@ namespace {
 
 using detection::FeatureMaps;
 
-at::Tensor narrow(const at::Tensor& tensor) { return tensor.to(at::kBFloat16); }
 at::Tensor widen(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.to(at::kFloat) : tensor;
 }
@@ -20,6 +19,8 @@ std::vector<at::Tensor> widen(std::vector<at::Tensor> tensors) {
 // Features go to a head right after they are made: the narrow ones are at hand then.
 class NarrowFeatures {
  public:
+  explicit NarrowFeatures(at::ScalarType dtype) : dtype_(dtype) {}
+
   FeatureMaps keep(FeatureMaps maps) {
     narrow_.clear();
     wide_.clear();
@@ -35,7 +36,7 @@ class NarrowFeatures {
     std::vector<at::Tensor> result;
     for (size_t i = 0; i < features.size(); ++i) {
       const bool kept = i < wide_.size() && wide_[i].is_same(features[i]);
-      result.push_back(kept ? narrow_[i] : narrow(features[i]));
+      result.push_back(kept ? narrow_[i] : features[i].to(dtype_));
     }
     narrow_.clear();
     wide_.clear();
@@ -43,17 +44,18 @@ class NarrowFeatures {
   }
 
  private:
+  at::ScalarType dtype_;
   std::vector<at::Tensor> narrow_;
   std::vector<at::Tensor> wide_;
 };
 
-class Bfloat16Rcnn : public detection::RcnnNetwork {
+class HalfRcnn : public detection::RcnnNetwork {
  public:
-  explicit Bfloat16Rcnn(std::unique_ptr<detection::RcnnNetwork> network)
-      : network_(std::move(network)) {}
+  HalfRcnn(std::unique_ptr<detection::RcnnNetwork> network, at::ScalarType dtype)
+      : network_(std::move(network)), dtype_(dtype), features_(dtype) {}
 
   FeatureMaps backbone(const at::Tensor& images) override {
-    return features_.keep(network_->backbone(narrow(images)));
+    return features_.keep(network_->backbone(images.to(dtype_)));
   }
 
   std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>> rpn_head(
@@ -63,30 +65,31 @@ class Bfloat16Rcnn : public detection::RcnnNetwork {
   }
 
   std::pair<at::Tensor, at::Tensor> box_head(const at::Tensor& pooled) override {
-    const auto [logits, deltas] = network_->box_head(narrow(pooled));
+    const auto [logits, deltas] = network_->box_head(pooled.to(dtype_));
     return {widen(logits), widen(deltas)};
   }
 
   at::Tensor mask_head(const at::Tensor& pooled) override {
-    return widen(network_->mask_head(narrow(pooled)));
+    return widen(network_->mask_head(pooled.to(dtype_)));
   }
 
   at::Tensor keypoint_head(const at::Tensor& pooled) override {
-    return widen(network_->keypoint_head(narrow(pooled)));
+    return widen(network_->keypoint_head(pooled.to(dtype_)));
   }
 
  private:
   std::unique_ptr<detection::RcnnNetwork> network_;
+  at::ScalarType dtype_;
   NarrowFeatures features_;
 };
 
-class Bfloat16Dense : public detection::DenseNetwork {
+class HalfDense : public detection::DenseNetwork {
  public:
-  explicit Bfloat16Dense(std::unique_ptr<detection::DenseNetwork> network)
-      : network_(std::move(network)) {}
+  HalfDense(std::unique_ptr<detection::DenseNetwork> network, at::ScalarType dtype)
+      : network_(std::move(network)), dtype_(dtype), features_(dtype) {}
 
   FeatureMaps backbone(const at::Tensor& images) override {
-    return features_.keep(network_->backbone(narrow(images)));
+    return features_.keep(network_->backbone(images.to(dtype_)));
   }
 
   detection::DenseOutputs head(const std::vector<at::Tensor>& features) override {
@@ -96,19 +99,20 @@ class Bfloat16Dense : public detection::DenseNetwork {
 
  private:
   std::unique_ptr<detection::DenseNetwork> network_;
+  at::ScalarType dtype_;
   NarrowFeatures features_;
 };
 
 }  // namespace
 
-std::unique_ptr<detection::RcnnNetwork> in_bfloat16(
-    std::unique_ptr<detection::RcnnNetwork> network) {
-  return std::make_unique<Bfloat16Rcnn>(std::move(network));
+std::unique_ptr<detection::RcnnNetwork> in_half(std::unique_ptr<detection::RcnnNetwork> network,
+                                                at::ScalarType dtype) {
+  return std::make_unique<HalfRcnn>(std::move(network), dtype);
 }
 
-std::unique_ptr<detection::DenseNetwork> in_bfloat16(
-    std::unique_ptr<detection::DenseNetwork> network) {
-  return std::make_unique<Bfloat16Dense>(std::move(network));
+std::unique_ptr<detection::DenseNetwork> in_half(std::unique_ptr<detection::DenseNetwork> network,
+                                                 at::ScalarType dtype) {
+  return std::make_unique<HalfDense>(std::move(network), dtype);
 }
 
 }  // namespace torchdet::script

@@ -115,6 +115,16 @@ describe('checkPrecision', () => {
     };
     check('load', 'int8', 'cpu', able);
     check('load', 'bfloat16', 'cuda:0', { bfloat16: false, int8: false });
+    check('load', 'float16', 'cuda:0', { bfloat16: false, int8: false });
+    assert.throws(
+      () => {
+        check('load', 'float16', 'cpu', able);
+      },
+      {
+        code: 'ERR_PRECISION',
+        message: /float16 runs on a GPU.*bfloat16/,
+      },
+    );
     assert.throws(
       () => {
         check('load', 'int8', 'cpu', { bfloat16: true, int8: false });

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Detector } from '../../lib';
+import { engine } from '../../lib/engine';
+import { prepareImage } from '../../lib/images/input';
 import { pixels, ROOT, tinyDetector } from '../detector/helpers';
-import { cpuSupport, IMAGES, largestDifference, openDetector, scoresOf } from './helpers';
+import { cpuSupport, IMAGES, largestDifference, openDetector, openSpec, scoresOf } from './helpers';
 
 const ARCHIVE = join(ROOT, 'test/fixtures/archives/fasterrcnn-fpn.pt');
 
@@ -28,6 +30,31 @@ describe('precision', () => {
     assert.deepEqual(await scoresOf(detector, true), exact);
     await detector.setPrecision('float32');
     assert.ok(largestDifference(await scoresOf(detector), exact) < 1e-5);
+  });
+
+  it('float16 is a GPU’s, where it is nearer to float32 than bfloat16: here by the native class', async () => {
+    const binding = engine();
+    const { module: spec, config } = openSpec();
+    const module = await binding.Module.compile(spec, { device: 'cpu', seed: 0 });
+    await module.setTraining(false);
+    const native = new binding.Detector(module, config);
+    const images = await Promise.all(IMAGES.map((image) => prepareImage(image, {}, binding)));
+    const scores = async (exact: boolean) => {
+      const options = { scoreThreshold: 0, exact };
+      const found = await native.predict(images, options, new binding.CancelToken());
+      return found.flatMap((result) => Array.from(result.scores).sort((a, b) => b - a));
+    };
+    const exact = await scores(true);
+    const from = async (precision: 'float16' | 'bfloat16') => {
+      await native.setPrecision(precision, null);
+      return largestDifference(await scores(false), exact);
+    };
+    const float16 = await from('float16');
+    const bfloat16 = await from('bfloat16');
+    assert.ok(float16 > 1e-7 && float16 < 0.003, `float16: ${float16}`);
+    assert.ok(bfloat16 > 2 * float16, `bfloat16: ${bfloat16}, float16: ${float16}`);
+    native.dispose();
+    module.dispose();
   });
 
   for (const method of ['meanSquare', 'minMax'] as const) {
