@@ -452,6 +452,11 @@ export interface NativeDetector {
     },
     cancel: CancelToken,
   ): Promise<NativeDetections[]>;
+  /**
+   * How predict() runs from the next call on: `padded` in lists of fixed size, without waiting for the device (the default but on the
+   * CPU); `replays` with the device's work recorded, where it is padded and not exact. On the CPU both are for tests alone.
+   */
+  setRunning(options: { padded: boolean; replays: boolean }): Promise<void>;
   /** Detects without fusing anything, and measures activations until calibration() is called. */
   observe(images: readonly NativeImage[], cancel: CancelToken): Promise<void>;
   /** `minMax` or `meanSquare`; of all images observed since the last one. ERR_CALIBRATION where there were none. */

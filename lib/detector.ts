@@ -135,9 +135,11 @@ export class Detector implements AsyncDisposable {
     options: DeviceOptions,
   ): Promise<Detector> {
     const { module, facts, binding } = await made;
-    const { shareBatches = module.device !== 'cpu' } = options;
+    const onGpu = module.device !== 'cpu';
+    const { shareBatches = onGpu, cudaGraphs = false } = options;
     const detector = new Detector(module, facts, binding, shareBatches);
     try {
+      if (onGpu && cudaGraphs) await detector.#native.setRunning({ padded: true, replays: true });
       await detector.#precision.start(where, options);
       return detector;
     } catch (error) {

@@ -32,6 +32,9 @@ if (unknown !== undefined) {
   process.exit(1);
 }
 
+/** What knows of GPUs, and the tests on a CPU go without. */
+const CUDA_ONLY = ['registration.cc', 'recording.cc'];
+
 // lib/ is TypeScript and may not be compiled yet.
 require('tsx/cjs');
 const { ensureLibtorch } = require(join(root, 'lib', 'runtime', 'ensure.ts'));
@@ -106,17 +109,16 @@ async function main() {
   mkdirSync(objects, { recursive: true });
   mkdirSync(options.out, { recursive: true });
   const shared = [
-    ...sourcesIn('cuda', '.cc').filter((path) => basename(path) !== 'registration.cc'),
+    ...sourcesIn('cuda', '.cc').filter((path) => !CUDA_ONLY.includes(basename(path))),
     join(native, 'ops', 'roi_checks.cc'),
     join(native, 'ops', 'deform_checks.cc'),
   ];
-  const own = options.host
-    ? sourcesIn('cuda/host', '.cc')
-    : [join(native, 'cuda', 'registration.cc')];
-  const jobs = [...own, ...shared].map((source) => () => compile(cxx, source));
+  const jobs = shared.map((source) => () => compile(cxx, source));
 
   const libraries = [];
-  if (!options.host) {
+  if (options.host) {
+    jobs.push(...sourcesIn('cuda/host', '.cc').map((source) => () => compile(cxx, source)));
+  } else {
     if (!existsSync(join(include, 'c10', 'cuda', 'impl', 'cuda_cmake_macros.h'))) {
       throw new ToolkitMissing(
         `the LibTorch in ${libtorch.root} has no CUDA headers: install one through pip (--from pip)`,
@@ -131,6 +133,8 @@ async function main() {
       ...['--expt-relaxed-constexpr', '-Xcompiler', `-fPIC,${hidden}`, isystem, include],
       ...[isystem, join(toolkit, 'include'), isystem, join(toolkit, 'include', 'cccl')],
     ];
+    const cxxForCuda = [...cxx, isystem, join(toolkit, 'include')];
+    jobs.push(...CUDA_ONLY.map((name) => () => compile(cxxForCuda, join(native, 'cuda', name))));
     jobs.push(...sourcesIn('cuda', '.cu').map((source) => () => compile(nvcc, source)));
     libraries.push(join(toolkit, 'lib', 'libcudart.so.13'));
   }

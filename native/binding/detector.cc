@@ -21,6 +21,7 @@ Napi::Function DetectorObject::define(Napi::Env env) {
   return DefineClass(env, "NativeDetector",
                      {
                          InstanceMethod("predict", &DetectorObject::predict),
+                         InstanceMethod("setRunning", &DetectorObject::set_running),
                          InstanceMethod("transform", &DetectorObject::transform),
                          InstanceMethod("backbone", &DetectorObject::backbone),
                          InstanceMethod("rpn", &DetectorObject::rpn),
@@ -77,6 +78,20 @@ const std::shared_ptr<DetectorState>& DetectorObject::live_dense(const char* sta
 }
 
 void DetectorObject::dispose(const Napi::CallbackInfo&) { state_.reset(); }
+
+Napi::Value DetectorObject::set_running(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    return run_on_device(
+        Environment::of(info.Env()), live()->module->device,
+        [state = live(), padded = options.Get("padded").ToBoolean().Value(),
+         replays = options.Get("replays").ToBoolean().Value()](const Checkpoint&) {
+          state->set_running(padded, replays);
+          return Done{};
+        },
+        done_to_js);
+  });
+}
 
 Napi::Value DetectorObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -19,6 +19,7 @@ class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
 
  private:
   Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value set_running(const Napi::CallbackInfo& info);
   // Single stages: detector_stages.cc.
   Napi::Value transform(const Napi::CallbackInfo& info);
   Napi::Value backbone(const Napi::CallbackInfo& info);

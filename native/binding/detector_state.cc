@@ -37,7 +37,7 @@ std::unique_ptr<detection::DenseNetwork> make_compiled(const DrivenDense&,
 
 DetectorState::DetectorState(std::shared_ptr<ModuleState> module_state,
                              std::optional<detection::DetectionConfig> config)
-    : module(std::move(module_state)) {
+    : module(std::move(module_state)), padded_(!c10::Device(module->device).is_cpu()) {
   if (!config) return;
   const c10::Device device(module->device);
   if (auto* two_stage = std::get_if<detection::RcnnConfig>(&*config)) {
@@ -63,6 +63,7 @@ typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exac
     // be changed later.
     c10::InferenceMode ordinary(false);
     c10::AutoGradMode no_gradients(false);
+    driven.replays.reset();
     driven.compiled.reset();
     try {
       driven.compiled = make_compiled(driven, module->module, plan());
@@ -78,12 +79,17 @@ typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exac
 template <typename Run, typename Otherwise>
 auto DetectorState::drive(bool exact, Run run, Otherwise otherwise) -> decltype(otherwise()) {
   if (auto* rcnn = std::get_if<DrivenRcnn>(&driven_)) {
-    return run(rcnn->detector, network(*rcnn, exact));
+    return run(*rcnn, network(*rcnn, exact));
   }
   if (auto* dense = std::get_if<DrivenDense>(&driven_)) {
-    return run(dense->detector, network(*dense, exact));
+    return run(*dense, network(*dense, exact));
   }
   return otherwise();
+}
+
+void DetectorState::set_running(bool padded, bool replays) {
+  padded_ = padded;
+  replays_ = replays;
 }
 
 std::vector<detection::Detections> DetectorState::predict(
@@ -92,8 +98,15 @@ std::vector<detection::Detections> DetectorState::predict(
   c10::InferenceMode no_gradients;
   return drive(
       exact,
-      [&](auto& detector, auto& form) {
-        return detector.predict(form, images, score_threshold, checkpoint);
+      [&](auto& driven, auto& form) {
+        auto& detector = driven.detector;
+        if (!padded_) return detector.predict(form, images, score_threshold, checkpoint);
+        const bool replay = replays_ && !exact;
+        if (replay && !driven.replays) {
+          driven.replays = std::make_unique<typename std::decay_t<decltype(detector)>::Replays>();
+        }
+        return detector.predict_padded(form, images, score_threshold, checkpoint,
+                                       replay ? driven.replays.get() : nullptr);
       },
       [&] {
         if (module->module.is_training()) module->module.eval();
@@ -111,7 +124,7 @@ detection::ImageBatch DetectorState::transform(const std::vector<detection::Imag
 detection::FeatureMaps DetectorState::backbone(const at::Tensor& batch) {
   c10::InferenceMode no_gradients;
   return drive(
-      true, [&](auto& detector, auto& form) { return detector.backbone(form, batch); },
+      true, [&](auto& driven, auto& form) { return driven.detector.backbone(form, batch); },
       []() -> detection::FeatureMaps { TORCH_CHECK(false, "the stages are not known"); });
 }
 

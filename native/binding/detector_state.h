@@ -26,6 +26,7 @@ struct Driven {
   std::unique_ptr<Network> exact;
   std::unique_ptr<Network> training;
   std::unique_ptr<Network> compiled;
+  std::unique_ptr<typename Detector::Replays> replays;  // of `compiled`
   std::unique_ptr<Network> observing;
   uint64_t compiled_version = 0;
 };
@@ -51,6 +52,10 @@ class DetectorState {
   std::vector<detection::Detections> predict(const std::vector<detection::ImageView>& images,
                                              double score_threshold, bool exact,
                                              const detection::Checkpoint& checkpoint);
+
+  // How predict runs: `padded` without waiting for the device (the default but on the CPU),
+  // `replays` with the device's work recorded, where it is padded and not exact.
+  void set_running(bool padded, bool replays);
 
   // In what numbers predict computes where it is not exact, from the next call on. A calibration
   // stays until another is given. In detector_state_precision.cc, as all of these.
@@ -113,12 +118,14 @@ class DetectorState {
   detection::Losses losses(const std::vector<detection::ImageView>& images,
                            const std::vector<detection::Target>& targets,
                            std::optional<uint64_t> seed, const detection::Checkpoint& checkpoint);
-  // `run` with the detector and its network in the given form, on whichever kind it is; `otherwise`
-  // where there is none.
+  // `run` with what is driven and its network in the given form, on whichever kind it is;
+  // `otherwise` where there is none.
   template <typename Run, typename Otherwise>
   auto drive(bool exact, Run run, Otherwise otherwise) -> decltype(otherwise());
 
   std::variant<ForwardOnly, DrivenRcnn, DrivenDense> driven_;
+  bool padded_;
+  bool replays_ = false;
   script::Precision precision_ = script::Precision::kFloat32;
   std::optional<script::Calibration> calibration_;
   std::unique_ptr<Observation> observation_;

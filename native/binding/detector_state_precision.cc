@@ -31,8 +31,12 @@ script::PrecisionPlan DetectorState::plan() {
 }
 
 void DetectorState::drop_forms() {
-  if (auto* rcnn = std::get_if<DrivenRcnn>(&driven_)) rcnn->compiled.reset();
-  if (auto* dense = std::get_if<DrivenDense>(&driven_)) dense->compiled.reset();
+  const auto drop = [](auto& driven) {
+    driven.replays.reset();
+    driven.compiled.reset();
+  };
+  if (auto* rcnn = std::get_if<DrivenRcnn>(&driven_)) drop(*rcnn);
+  if (auto* dense = std::get_if<DrivenDense>(&driven_)) drop(*dense);
 }
 
 void DetectorState::set_precision(script::Precision precision,

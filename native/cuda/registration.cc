@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include "implementations.h"
+#include "recording.h"
 
 namespace torchdet::cuda {
 
@@ -19,6 +20,7 @@ class Registration {
   Registration() {
     static auto additions = library("torchdet");
     implement_additions(additions);
+    implement_recordings(additions);
     const auto present = c10::Dispatcher::singleton().findSchema({"torchvision::nms", ""});
     if (present && present->hasKernelForDispatchKey(c10::DispatchKey::CUDA)) return;
     static auto operators = library("torchvision");

@@ -97,7 +97,6 @@ std::vector<Detections> DenseDetector::predict(DenseNetwork& network,
                                                const std::vector<ImageView>& images,
                                                double score_threshold,
                                                const Checkpoint& checkpoint) {
-  if (!device_.is_cpu()) return predict_padded(network, images, score_threshold, checkpoint);
   const ImageBatch batch = transform(images);
   call(checkpoint);
   const FeatureMaps features = backbone(network, batch.tensor);

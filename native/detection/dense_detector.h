@@ -19,6 +19,8 @@
 #include "dense_selection.h"
 #include "fcos.h"
 #include "network.h"
+#include "padded_selection.h"
+#include "replays.h"
 #include "types.h"
 
 namespace torchdet::detection {
@@ -29,8 +31,17 @@ struct DenseOutput {
   std::vector<Detections> detections;  // per image, boxes in pixels of the resized image
 };
 
+// From the batch to the boxes, on the device.
+struct DenseForward {
+  DensePlaces places;
+  DenseOutputs outputs;
+  PaddedDetections detections;
+};
+
 class DenseDetector {
  public:
+  using Replays = detection::Replays<DenseForward>;
+
   DenseDetector(DenseConfig config, c10::Device device);
 
   const DenseConfig& config() const { return config_; }
@@ -39,6 +50,14 @@ class DenseDetector {
   // after the model's own thresholds. `checkpoint` is called between the stages.
   std::vector<Detections> predict(DenseNetwork& network, const std::vector<ImageView>& images,
                                   double score_threshold, const Checkpoint& checkpoint);
+
+  // The same without waiting for the device but once, at the end: what a GPU is given. In
+  // padded_dense.cc. With `replays`, which are this network's, the device's work is recorded and
+  // replayed; `checkpoint` is then only called before and after it.
+  std::vector<Detections> predict_padded(DenseNetwork& network,
+                                         const std::vector<ImageView>& images,
+                                         double score_threshold, const Checkpoint& checkpoint,
+                                         Replays* replays = nullptr);
 
   // Named scalars as torchvision's, for a network in training mode: RetinaNet `classification` and
   // `bbox_regression`; FCOS in both forms these and `bbox_ctrness`; SSD `bbox_regression` and
@@ -56,10 +75,9 @@ class DenseDetector {
                    const std::vector<ImageSize>& image_sizes, const ImageSize& batch_size);
 
  private:
-  // In padded_dense.cc: the same on a device that the host does not wait for but once, at the end.
-  std::vector<Detections> predict_padded(DenseNetwork& network,
-                                         const std::vector<ImageView>& images,
-                                         double score_threshold, const Checkpoint& checkpoint);
+  DenseForward forward_padded(DenseNetwork& network, const at::Tensor& batch,
+                              const std::vector<ImageSize>& image_sizes, double score_threshold,
+                              const Checkpoint& checkpoint);
 
   using Generator = std::variant<AnchorGenerator, DefaultBoxGenerator, PointGenerator>;
 

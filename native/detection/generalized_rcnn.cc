@@ -84,7 +84,6 @@ std::vector<Detections> GeneralizedRcnn::predict(RcnnNetwork& network,
                                                  const std::vector<ImageView>& images,
                                                  double score_threshold,
                                                  const Checkpoint& checkpoint) {
-  if (!device_.is_cpu()) return predict_padded(network, images, score_threshold, checkpoint);
   const ImageBatch batch = transform(images);
   const ImageSize batch_size = spatial_size(batch.tensor);
   call(checkpoint);

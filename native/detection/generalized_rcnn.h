@@ -15,6 +15,8 @@
 #include "anchors.h"
 #include "config.h"
 #include "network.h"
+#include "padded_selection.h"
+#include "replays.h"
 #include "rpn_losses.h"
 #include "training_batch.h"
 #include "types.h"
@@ -38,8 +40,20 @@ struct RoiOutput {
   std::vector<Detections> detections;
 };
 
+// From the batch to the boxes, on the device.
+struct RcnnForward {
+  FeatureMaps features;
+  at::Tensor anchors;
+  FlatHeads heads;
+  at::Tensor class_logits;
+  at::Tensor box_regression;
+  PaddedDetections detections;
+};
+
 class GeneralizedRcnn {
  public:
+  using Replays = detection::Replays<RcnnForward>;
+
   GeneralizedRcnn(RcnnConfig config, c10::Device device);
 
   const RcnnConfig& config() const { return config_; }
@@ -48,6 +62,13 @@ class GeneralizedRcnn {
   // after the model's own thresholds. `checkpoint` is called between the stages.
   std::vector<Detections> predict(RcnnNetwork& network, const std::vector<ImageView>& images,
                                   double score_threshold, const Checkpoint& checkpoint);
+
+  // The same without waiting for the device but once, at the end: what a GPU is given. In
+  // padded_rcnn.cc. With `replays`, which are this network's, the device's work is recorded and
+  // replayed; `checkpoint` is then only called before and after it.
+  std::vector<Detections> predict_padded(RcnnNetwork& network, const std::vector<ImageView>& images,
+                                         double score_threshold, const Checkpoint& checkpoint,
+                                         Replays* replays = nullptr);
 
   // Named scalars as torchvision's, for a network in training mode: `loss_classifier`,
   // `loss_box_reg`, `loss_mask` and `loss_keypoint` where there are such branches,
@@ -70,9 +91,9 @@ class GeneralizedRcnn {
                       double score_threshold = 0) const;
 
  private:
-  // In padded_rcnn.cc: the same on a device that the host does not wait for but once, at the end.
-  std::vector<Detections> predict_padded(RcnnNetwork& network, const std::vector<ImageView>& images,
-                                         double score_threshold, const Checkpoint& checkpoint);
+  RcnnForward forward_padded(RcnnNetwork& network, const at::Tensor& batch,
+                             const std::vector<ImageSize>& image_sizes, double score_threshold,
+                             const Checkpoint& checkpoint);
 
   struct RpnTraining {
     RpnLosses losses;

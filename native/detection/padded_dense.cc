@@ -37,27 +37,45 @@ at::Tensor wide(const at::Tensor& tensor) {
 
 }  // namespace
 
+DenseForward DenseDetector::forward_padded(DenseNetwork& network, const at::Tensor& batch,
+                                           const std::vector<ImageSize>& image_sizes,
+                                           double score_threshold, const Checkpoint& checkpoint) {
+  const std::vector<at::Tensor> features = maps_of(backbone(network, batch));
+  call(checkpoint);
+  DenseForward result;
+  result.places = places(features, image_sizes.size(), spatial_size(batch));
+  const DenseOutputs outputs = network.head(features);
+  result.outputs = {wide(outputs.cls_logits), wide(outputs.bbox_regression),
+                    wide(outputs.bbox_ctrness)};
+  check_output_shapes(result.outputs, result.places, image_sizes.size(), has_ctrness());
+  result.detections =
+      select_padded(result.outputs, result.places, image_sizes, config_, score_threshold);
+  return result;
+}
+
 std::vector<Detections> DenseDetector::predict_padded(DenseNetwork& network,
                                                       const std::vector<ImageView>& images,
                                                       double score_threshold,
-                                                      const Checkpoint& checkpoint) {
+                                                      const Checkpoint& checkpoint,
+                                                      Replays* replays) {
   const ImageBatch batch = transform(images);
   call(checkpoint);
-  const std::vector<at::Tensor> features = maps_of(backbone(network, batch.tensor));
+  const auto forward = [this, &network, sizes = batch.image_sizes, score_threshold](
+                           const at::Tensor& input, const Checkpoint& between = {}) {
+    return forward_padded(network, input, sizes, score_threshold, between);
+  };
+  const DenseForward result =
+      replays
+          ? replays->run(batch.tensor,
+                         {batch.tensor.sizes().vec(), batch.image_sizes, score_threshold}, forward)
+          : forward(batch.tensor, checkpoint);
   call(checkpoint);
-  const DensePlaces found = places(features, images.size(), spatial_size(batch.tensor));
-  DenseOutputs outputs = network.head(features);
-  outputs = {wide(outputs.cls_logits), wide(outputs.bbox_regression), wide(outputs.bbox_ctrness)};
-  check_output_shapes(outputs, found, images.size(), has_ctrness());
-  const PaddedDetections padded =
-      select_padded(outputs, found, batch.image_sizes, config_, score_threshold);
-  call(checkpoint);
-  FetchedDetections fetched = fetch(padded);
+  FetchedDetections fetched = fetch(result.detections);
   // Says which numbers, and passes where finite ones only had too large a sum.
-  if (!fetched.finite) check_outputs(outputs, found, images.size(), has_ctrness());
+  if (!fetched.finite) check_outputs(result.outputs, result.places, images.size(), has_ctrness());
   for (size_t i = 0; i < images.size(); ++i) {
-    Detections& result = fetched.on_host[i];
-    result.boxes = resize_boxes(result.boxes, batch.image_sizes[i], batch.original_sizes[i]);
+    Detections& found = fetched.on_host[i];
+    found.boxes = resize_boxes(found.boxes, batch.image_sizes[i], batch.original_sizes[i]);
   }
   return std::move(fetched.on_host);
 }
