@@ -111,7 +111,9 @@ function featurePyramid(levels: readonly BodyLevel[], options: PyramidOptions): 
   for (let i = last - 1; i >= 0; i--) {
     body.push(
       `lateral${i} = ${blockCall('inner_blocks', i, `x["${i}"]`)}`,
-      `size${i} = [lateral${i}.size(2), lateral${i}.size(3)]`,
+      // The lateral layers are 1 x 1: their results have the sizes of what they read. Nobody but the sum reading those lets it be
+      // done inside the layer.
+      `size${i} = [x["${i}"].size(2), x["${i}"].size(3)]`,
       `inner${i} = lateral${i} + torch.upsample_nearest2d(inner${i + 1}, size${i}, None, None)`,
     );
   }

@@ -17,7 +17,7 @@ interface CalibrateOptions {
   readonly model?: string;
   readonly weights?: string;
   readonly images: number;
-  readonly minMax?: boolean;
+  readonly meanSquare?: boolean;
 }
 
 const help = `
@@ -42,7 +42,7 @@ async function calibrate(
   stderr: MessageStream,
   signal: AbortSignal,
 ): Promise<number> {
-  const { data: path, split, out, minMax = false } = options;
+  const { data: path, split, out, meanSquare = false } = options;
   const plan = planDetector(options, undefined);
   const splits = split === undefined ? await datasetSplits(path, { signal }) : [];
   const chosen = split ?? (splits.includes('train') ? 'train' : undefined);
@@ -53,7 +53,7 @@ async function calibrate(
   const progress = new Progress(stderr, count);
   try {
     await detector.calibrate(imagesOf(data, count), {
-      method: minMax ? 'minMax' : 'meanSquare',
+      method: meanSquare ? 'meanSquare' : 'minMax',
       signal,
       onProgress: (done) => {
         progress.reach(done);
@@ -79,7 +79,7 @@ export function calibrateCommand(finish: (code: number) => void): Command {
     .option('-m, --model <name|file>', "a model's name (see torchdet models) or a .pt archive")
     .option('-w, --weights <file|name>', 'a checkpoint of the model, or published weights')
     .option('-n, --images <n>', 'how many images to look at', wholeFrom(1), 64)
-    .option('--min-max', 'keep the whole range seen, outliers too')
+    .option('--mean-square', 'let outliers go where that rounds the rest better')
     .addHelpText('after', help)
     .action(async (options: CalibrateOptions) => {
       finish(await interruptible((signal) => calibrate(options, process.stderr, signal)));

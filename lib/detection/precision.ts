@@ -33,9 +33,9 @@ export interface PrecisionOptions {
 /** Options of `Detector.calibrate`. */
 export interface CalibrateOptions {
   /**
-   * How ranges are chosen: `meanSquare` (default) lets outliers go where that rounds the rest better, `minMax` keeps all that was seen.
+   * How ranges are chosen: `minMax` (default) keeps all that was seen, `meanSquare` lets outliers go where that rounds the rest better.
    */
-  readonly method?: 'meanSquare' | 'minMax';
+  readonly method?: 'minMax' | 'meanSquare';
   /** Images of more pixels are refused before they are decoded. Default 100 million. */
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
@@ -155,9 +155,9 @@ export class DetectorPrecision {
     options: CalibrateOptions,
   ): Promise<Calibration> {
     rejectUnknownOptions('calibrate', options, CALIBRATE_OPTIONS);
-    const { method = 'meanSquare', signal } = options;
-    if (!['meanSquare', 'minMax'].includes(method)) {
-      throw optionError('calibrate', 'method', method, "'meanSquare' or 'minMax'");
+    const { method = 'minMax', signal } = options;
+    if (!['minMax', 'meanSquare'].includes(method)) {
+      throw optionError('calibrate', 'method', method, "'minMax' or 'meanSquare'");
     }
     const token = new this.binding.CancelToken();
     const cancel = () => {

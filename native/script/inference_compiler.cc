@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include "dict_forwarding.h"
 #include "fusions.h"
 
 namespace torchdet::script {
@@ -17,6 +18,7 @@ torch::jit::Module compile_for_inference(torch::jit::Module module, const PartPl
   // into convolutions.
   torch::jit::Module frozen = torch::jit::freeze(copy);
   const auto graph = frozen.get_method("forward").graph();
+  forward_dicts(graph);
   if (!apply_precision(*graph, plan)) return frozen;
   fuse_layers(graph);
   torch::jit::EliminateDeadCode(graph);

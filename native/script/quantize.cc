@@ -108,7 +108,12 @@ class Quantizer {
   }
 
   void run() {
-    for (const QuantizationSite& site : sites_) rewrite(site);
+    // A sum needs the bytes of both sides: a site's turn comes where it ends, not where it begins.
+    std::vector<const QuantizationSite*> order;
+    for (const QuantizationSite& site : sites_) order.push_back(&site);
+    std::sort(order.begin(), order.end(),
+              [](const auto* a, const auto* b) { return a->last->isBefore(b->last); });
+    for (const QuantizationSite* site : order) rewrite(*site);
     remove_replaced();
   }
 
@@ -154,12 +159,16 @@ class Quantizer {
     return false;
   }
 
+  static bool rearranges(Node* node) {
+    return node->outputs().size() == 1 && rearranged_from(node->output());
+  }
+
   bool reads_bytes(const torch::jit::Use& use) const {
     if (by_op_.count(use.user)) return use.offset == 0;
     if (const auto found = by_sum_.find(use.user); found != by_sum_.end())
       return use.user->input(use.offset) == found->second->other;
-    return use.offset == 0 && use.user->outputs().size() == 1 && pooled_from(use.user->output()) &&
-           read_as_bytes(use.user->output());
+    if (reads_sizes(use.user)) return true;
+    return use.offset == 0 && rearranges(use.user) && read_as_bytes(use.user->output());
   }
 
   bool read_as_bytes(Value* value) const {
@@ -191,20 +200,27 @@ class Quantizer {
     return graph_.insertNode(node)->output();
   }
 
+  // The tensor of which `value` has the bytes at other places, where there are any; else null.
+  Value* byte_source(Value* value) const {
+    Value* before = rearranged_from(value);
+    return before && bytes_.count(before) && read_as_bytes(before) ? before : nullptr;
+  }
+
   // A tensor that a site reads, on its grid; made once, where the tensor is made.
   Value* bytes_of(Value* value) {
     if (const auto found = bytes_.find(value); found != bytes_.end()) return found->second;
-    Value* unpooled = pooled_from(value);
-    const bool pools_bytes = unpooled && bytes_.count(unpooled) && read_as_bytes(unpooled);
-    Value* source = pools_bytes ? bytes_.at(unpooled) : current(value);
-    Node* made = pools_bytes ? value->node() : source->node();
+    Value* before = byte_source(value);
+    Value* source = before ? bytes_.at(before) : current(value);
+    Node* made = before ? value->node() : source->node();
     torch::jit::WithInsertPoint at(
         made->kind() == c10::prim::Param ? *made->owningBlock()->nodes().begin() : made->next());
     Value* bytes = nullptr;
-    if (pools_bytes) {
-      const auto given = value->node()->inputs();
-      bytes = insert("quantized::max_pool2d",
-                     {source, given[1], given[2], given[3], given[4], given[5]});
+    if (before) {
+      std::vector<Value*> inputs = value->node()->inputs().vec();
+      inputs[0] = source;
+      bytes = insert(
+          is(made, "aten::max_pool2d") ? "quantized::max_pool2d" : "aten::upsample_nearest2d",
+          inputs);
       replaced_.push_back(value->node());
     } else {
       const Grid grid = grids_.at(value);
@@ -216,9 +232,8 @@ class Quantizer {
   }
 
   Grid grid_read(Value* value) const {
-    Value* unpooled = pooled_from(value);
-    const bool pools_bytes = unpooled && bytes_.count(unpooled) && read_as_bytes(unpooled);
-    return grids_.at(pools_bytes ? unpooled : value);
+    Value* before = byte_source(value);
+    return grids_.at(before ? before : value);
   }
 
   // The sum is written over its other summand: nobody else may read that afterwards.
@@ -229,8 +244,8 @@ class Quantizer {
         return reader->second == &site || runs_before(*reader->second, site);
       if (const auto sum = by_sum_.find(use.user); sum != by_sum_.end())
         return sum->second == &site || runs_before(*sum->second, site);
-      // What else there is reads the tensor in float32, unless it is a pooling of bytes.
-      return use.user->outputs().size() != 1 || !pooled_from(use.user->output());
+      // What else there is reads the tensor in float32, or its sizes, unless it moves bytes.
+      return !rearranges(use.user);
     });
   }
 
@@ -287,6 +302,7 @@ class Quantizer {
 
   void remove_replaced() {
     for (const auto& [before, after] : floats_) before->replaceAllUsesWith(after);
+    for (const auto& [before, bytes] : bytes_) give_sizes(before, bytes);
     for (const QuantizationSite& site : sites_) {
       for (Node* node = site.op; node != site.last; node = node->output()->uses()[0].user)
         replaced_.push_back(node);
@@ -302,6 +318,14 @@ class Quantizer {
         found = true;
       }
     }
+  }
+
+  // Those who want sizes only get them of the bytes: the floats may not be there any more.
+  static void give_sizes(Value* before, Value* bytes) {
+    const auto uses = before->uses();
+    for (const auto& use : uses)
+      if (reads_sizes(use.user) && bytes->node()->isBefore(use.user))
+        use.user->replaceInput(0, bytes);
   }
 
   Graph& graph_;

@@ -78,7 +78,8 @@ void take_sum(QuantizationSite& site, const std::unordered_set<Value*>& known,
   Node* sum = only_user(site.op->output());
   if (site.last != site.op || site.is_linear() || !is_sum(sum, site.op->output())) return;
   Value* other = sum->input(0) == site.op->output() ? sum->input(1) : sum->input(0);
-  if (!known.count(other) || changes(other) || !taken.insert(sum).second) return;
+  Value* source = rearranged_from(other);
+  if (!known.count(source ? source : other) || changes(other) || !taken.insert(sum).second) return;
   site.other = other;
   site.last = sum;
   Node* next = only_user(sum->output());
@@ -93,10 +94,15 @@ void take_sum(QuantizationSite& site, const std::unordered_set<Value*>& known,
 
 bool QuantizationSite::is_linear() const { return is(op, "aten::linear"); }
 
-Value* pooled_from(Value* value) {
+Value* rearranged_from(Value* value) {
   Node* node = value->node();
-  return is(node, "aten::max_pool2d") && constant_from(node, 1) ? node->input(0) : nullptr;
+  const bool pools = is(node, "aten::max_pool2d") && constant_from(node, 1);
+  const bool repeats =
+      is(node, "aten::upsample_nearest2d") && node->inputs().size() == 4 && constant_from(node, 2);
+  return pools || repeats ? node->input(0) : nullptr;
 }
+
+bool reads_sizes(const Node* node) { return is(node, "aten::size"); }
 
 std::vector<QuantizationSite> find_quantization_sites(Graph& graph) {
   std::vector<QuantizationSite> sites;

@@ -30,7 +30,11 @@ std::vector<QuantizationSite> find_quantization_sites(torch::jit::Graph& graph);
 // The tensors whose ranges the sites need: each once, in the order in which sites name them.
 std::vector<torch::jit::Value*> observed_values(const std::vector<QuantizationSite>& sites);
 
-// The pooled tensor's input where `value` is the result of a max pooling, else null.
-torch::jit::Value* pooled_from(torch::jit::Value* value);
+// What `value` was made of where it has the same numbers at other places: the input of a max
+// pooling or of a nearest-neighbour upsampling; else null.
+torch::jit::Value* rearranged_from(torch::jit::Value* value);
+
+// Whether a node asks for a tensor's sizes only, which its bytes have too.
+bool reads_sizes(const torch::jit::Node* node);
 
 }  // namespace torchdet::script

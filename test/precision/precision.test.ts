@@ -1,7 +1,7 @@
 // bfloat16 and int8 against float32, on networks with everything that the rewrites know.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { Detector } from '../../lib';
+import { Detector, fasterRcnn, resnetFpn } from '../../lib';
 import { engine } from '../../lib/engine';
 import { prepareImage } from '../../lib/images/input';
 import { pixels, ROOT, tinyDetector } from '../detector/helpers';
@@ -98,6 +98,25 @@ describe('precision', () => {
         assert.ok(Math.abs(score - (before[i] ?? NaN)) < 0.02, `${precision}: ${score}`);
       });
     }
+  });
+
+  it('makes a feature pyramid in bytes: every tensor between the image and the maps has one range', async function () {
+    if (!cpuSupport().int8) return this.skip();
+    const backbone = resnetFpn('resnet18');
+    const sizes = { minSize: 96, maxSize: 160, numClasses: 3, boxScoreThresh: 0 };
+    const model = fasterRcnn({ backbone, ...sizes });
+    await using detector = await Detector.create(model, { device: 'cpu', seed: 2 });
+    const images = [pixels(120, 90), pixels(90, 120)];
+    const { parts } = await detector.calibrate(images);
+    const body = ['image', 'stem', 'pooled'].length + 8 * ['inside', 'sum'].length + 3; // shortcuts
+    const pyramid = 1 + 3 * ['repeated', 'sum'].length + ['0', '1', '2', '3'].length;
+    assert.equal(parts.backbone?.length, 2 * (body + pyramid));
+    const best = async () => (await detector.predict(images)).map(({ scores }) => scores[0] ?? 0);
+    const before = await best();
+    await detector.setPrecision('int8');
+    (await best()).forEach((score, i) => {
+      assert.ok(Math.abs(score - (before[i] ?? NaN)) < 0.05, `${score}, ${before[i] ?? NaN}`);
+    });
   });
 
   it('works for archives that Python scripted', async function () {
