@@ -134,8 +134,16 @@ export class BatchQueue {
       if (!first) return;
       const pieces = this.#waiting.filter(({ key }) => key === first.key).slice(0, first.most);
       this.#remove(new Set(pieces));
+      this.#putBehind(new Set(pieces.map(({ call }) => call)));
       void this.#run(pieces, first.call.options);
     }
+  }
+
+  /** A call of many images lets others in between. */
+  #putBehind(calls: ReadonlySet<BatchCall>): void {
+    const others = this.#waiting.filter(({ call }) => !calls.has(call));
+    if (others.length === 0) return;
+    this.#waiting = [...others, ...this.#waiting.filter(({ call }) => calls.has(call))];
   }
 
   #remove(pieces: ReadonlySet<Piece>): void {

@@ -96,10 +96,17 @@ describe('the queue of images', () => {
       return batches.slice(2);
     };
     assert.deepEqual(await run(true, {}), ['a3 a4 a5', 'b1']);
-    assert.deepEqual(await run(true, { exact: true }), ['a3', 'b1', 'a4', 'a5']);
+    assert.deepEqual(await run(true, { exact: true }), ['a3', 'a4', 'a5', 'b1']);
     assert.deepEqual(await run(true, { padded: true }), ['a3 b1', 'a4', 'a5']);
-    assert.deepEqual(await run(true, { scoreThreshold: 0.5 }), ['a3 a4', 'b1', 'a5']);
-    assert.deepEqual(await run(false, {}), ['a3', 'b1', 'a4', 'a5']);
+    assert.deepEqual(await run(true, { scoreThreshold: 0.5 }), ['a3 a4', 'a5', 'b1']);
+    assert.deepEqual(await run(false, {}), ['a3', 'a4', 'a5', 'b1']);
+  });
+
+  it('lets other calls in between those of many images', async () => {
+    const { detect, drain } = queueOf({ most: 1, shared: false });
+    const calls = [detect('a1 a2 a3 a4 a5'), detect('b1 b2'), detect('c1')];
+    assert.deepEqual(await drain(), ['a1', 'a2', 'a3', 'b1', 'c1', 'a4', 'b2', 'a5']);
+    assert.deepEqual(await Promise.all(calls), ['A1 A2 A3 A4 A5', 'B1 B2', 'C1']);
   });
 
   it('tries calls again by themselves where their batch failed', async () => {
