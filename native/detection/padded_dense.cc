@@ -60,15 +60,12 @@ std::vector<Detections> DenseDetector::predict_padded(DenseNetwork& network,
                                                       Replays* replays) {
   const ImageBatch batch = transform(images);
   call(checkpoint);
-  const auto forward = [this, &network, sizes = batch.image_sizes, score_threshold](
-                           const at::Tensor& input, const Checkpoint& between = {}) {
-    return forward_padded(network, input, sizes, score_threshold, between);
-  };
-  const DenseForward result =
-      replays
-          ? replays->run(batch.tensor,
-                         {batch.tensor.sizes().vec(), batch.image_sizes, score_threshold}, forward)
-          : forward(batch.tensor, checkpoint);
+  const DenseForward result = forward_batch(
+      replays, batch, score_threshold, checkpoint,
+      [this, &network, score_threshold](
+          const at::Tensor& input, const std::vector<ImageSize>& sizes, const Checkpoint& between) {
+        return forward_padded(network, input, sizes, score_threshold, between);
+      });
   call(checkpoint);
   FetchedDetections fetched = fetch(result.detections);
   // Says which numbers, and passes where finite ones only had too large a sum.

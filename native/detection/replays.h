@@ -93,4 +93,17 @@ class Replays {
   std::list<Entry> entries_;  // most recently used first
 };
 
+// What `forward(input, image sizes, checkpoint)` gives for a batch: replayed where there are
+// `replays`, with no checkpoints inside then. `forward` is kept as long as they are.
+template <typename Result, typename Forward>
+Result forward_batch(Replays<Result>* replays, const ImageBatch& batch, double score_threshold,
+                     const Checkpoint& checkpoint, Forward forward) {
+  if (!replays) return forward(batch.tensor, batch.image_sizes, checkpoint);
+  return replays->run(batch.tensor,
+                      {batch.tensor.sizes().vec(), batch.image_sizes, score_threshold},
+                      [forward, sizes = batch.image_sizes](const at::Tensor& input) {
+                        return forward(input, sizes, Checkpoint());
+                      });
+}
+
 }  // namespace torchdet::detection
