@@ -526,7 +526,8 @@ export interface NativeDetector {
     options: StepOptions,
     cancel: CancelToken,
   ): Promise<StepResult>;
-  dispose(): void;
+  /** Drops the detector at once; settles once memory of the device's heap that nothing uses was given back. */
+  dispose(): Promise<void>;
 }
 
 /** Ground truth or detections of all images, packed. */

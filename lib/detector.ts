@@ -390,11 +390,15 @@ export class Detector implements AsyncDisposable {
     await onCallersStack(this.#calls.run(save), caller);
   }
 
-  /** Waits for work under way, then gives the model's memory back. Later calls reject with ERR_DISPOSED. */
+  /**
+   * Waits for work under way, then gives back the model's memory and what predict() kept for its next call, which
+   * otherwise goes after 30 seconds without work. Later calls reject with ERR_DISPOSED.
+   */
   async dispose(): Promise<void> {
     if (!(await this.#calls.close())) return;
-    this.#native.dispose();
+    // First, so that nothing holds the weights when memory is given back.
     this.#module.dispose();
+    await this.#native.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

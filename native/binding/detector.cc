@@ -1,5 +1,6 @@
 #include "detector.h"
 
+#include "../memory/allocator.h"
 #include "calls.h"
 #include "cancel_token.h"
 #include "detector_state.h"
@@ -77,7 +78,19 @@ const std::shared_ptr<DetectorState>& DetectorObject::live_dense(const char* sta
   return state_;
 }
 
-void DetectorObject::dispose(const Napi::CallbackInfo&) { state_.reset(); }
+Napi::Value DetectorObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string device = live()->module->device;
+    state_.reset();
+    return run_on_device(
+        Environment::of(info.Env()), device,
+        [](const Checkpoint&) {
+          memory::release_unused();
+          return Done{};
+        },
+        done_to_js);
+  });
+}
 
 Napi::Value DetectorObject::set_running(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -38,7 +38,7 @@ class DetectorObject : public Napi::ObjectWrap<DetectorObject> {
   Napi::Value set_precision(const Napi::CallbackInfo& info);
   Napi::Value calibration_fits(const Napi::CallbackInfo& info);
 
-  void dispose(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<DetectorState>& live() const;
   // For the stages: throw where the detector is not of the kind that has this one.

@@ -45,9 +45,9 @@ async function open(spec: DetectorSpec) {
     );
     return native.predict(images, { scoreThreshold, exact }, new binding.CancelToken());
   };
-  const close = () => {
-    native.dispose();
+  const close = async () => {
     module.dispose();
+    await native.dispose();
   };
   return { native, predict, close };
 }
@@ -102,7 +102,7 @@ describe('what a GPU is given, on the CPU', () => {
       await ways(native, true, true);
       for (const [i, pair] of seeds.entries()) assertSame(await predict(pair), expected[i] ?? []);
       assertSame(await predict([1, 2], { exact: true }), expected[0] ?? []);
-      close();
+      await close();
     });
   }
 
@@ -127,7 +127,7 @@ describe('what a GPU is given, on the CPU', () => {
     assert.ok(above === 1 && (all ?? 0) > 1);
     await ways(native, true, true);
     for (let round = 0; round < 6; round++) await everything(true);
-    close();
+    await close();
   });
 
   it('records nothing of weights that were there before', async () => {
@@ -147,7 +147,7 @@ describe('what a GPU is given, on the CPU', () => {
     await module.loadState(await other.stateDict());
     assertSame(await predict(native), await predict(fresh));
     for (let k = 0; k < 4; k++) assertSame(await predict(native), await predict(fresh));
-    native.dispose();
-    fresh.dispose();
+    await native.dispose();
+    await fresh.dispose();
   });
 });

@@ -96,6 +96,25 @@ describe('lifecycle', function () {
     // One detector holds some 40 MB in its two forms; eight of them leaked would be 320.
     assert.ok(Number(stdout) < 100, `resident memory grew by ${stdout.trim()} MB`);
   });
+
+  it('gives the memory of past calls back when it is disposed, and keeps it until then', async () => {
+    const { code, stdout, stderr } = await runScript(`${PIXELS}
+      const resident = () => process.memoryUsage().rss / 2 ** 20;
+      (async () => {
+        const options = { device: 'cpu', minSize: 480, maxSize: 640 };
+        const d = await torchdet.Detector.create('fasterrcnn_resnet50_fpn', options);
+        await d.predict([pixels(640, 480)]);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        const working = resident();
+        await d.dispose();
+        console.log(JSON.stringify({ working, after: resident() }));
+      })();
+    `);
+    assert.equal(code, 0, stderr);
+    const { working, after } = JSON.parse(stdout) as { working: number; after: number };
+    // Its weights, in two forms, are some 330 MB; what predict() works in is more than 200.
+    assert.ok(after < working - 450, `${working} MB before, ${after} MB after`);
+  });
 });
 
 describe('event loop', function () {

@@ -53,8 +53,8 @@ describe('precision', () => {
     const bfloat16 = await from('bfloat16');
     assert.ok(float16 > 1e-7 && float16 < 0.003, `float16: ${float16}`);
     assert.ok(bfloat16 > 2 * float16, `bfloat16: ${bfloat16}, float16: ${float16}`);
-    native.dispose();
     module.dispose();
+    await native.dispose();
   });
 
   for (const method of ['meanSquare', 'minMax'] as const) {
