@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { chart } from './chart.mjs';
-import { byModel, markdown, summaryMarkdown } from './report.mjs';
+import { byModel, markdown, precisionMarkdown, summaryMarkdown } from './report.mjs';
 
 const here = import.meta.dirname;
 const FIGURES = join(here, 'figures.json');
@@ -36,11 +36,13 @@ export async function publish(report) {
     join(docs, 'benchmarks.svg'),
     join(here, 'README.md'),
     join(docs, 'performance.md'),
+    join(docs, 'precision.md'),
     FIGURES,
   ];
   writeFileSync(files[0], drawing(report));
   replaceBetweenMarks(files[1], markdown(report));
   replaceBetweenMarks(files[2], `![Time by model](benchmarks.svg)\n\n${summaryMarkdown(report)}`);
+  replaceBetweenMarks(files[3], precisionMarkdown(report));
   const config = await resolveConfig(FIGURES);
   writeFileSync(FIGURES, await format(JSON.stringify(report), { ...config, parser: 'json' }));
   return files;

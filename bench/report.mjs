@@ -10,7 +10,8 @@ export function time(ms) {
   return `${ms.toFixed(ms < 100 ? 1 : 0)} ms`;
 }
 
-const yes = { true: 'yes', false: 'no', null: '?' };
+/** Whether a target is met; undefined where there is none, null where nothing could be said. */
+const yes = { true: 'yes', false: 'no', null: '?', undefined: '' };
 const rowOf = (rows, name) => rows.find((row) => row.name === name);
 const inOrder = (results) => SUBJECTS.filter(({ name }) => results[name]);
 
@@ -174,6 +175,26 @@ export function markdown(report) {
     markdownTable(head, lines, new Set()),
     ...(reasons.length > 0 ? [reasons.join('\n')] : []),
   ].join('\n\n');
+}
+
+/** Times of torchdet by precision. */
+export function precisionMarkdown({ machine, results }) {
+  const measured = inOrder(results).filter(
+    ({ kind, name }) => kind === 'precision' && results[name].rows,
+  );
+  const lines = measured.map(({ name, model }) => {
+    const { rows } = results[name];
+    const [full, half, int8] = rows.map(({ medianMs }) => medianMs);
+    const whole = (ms) => (ms === undefined ? 'fails' : ms.toFixed(ms < 100 ? 1 : 0));
+    const ratio = int8 === undefined ? '' : (int8 / full).toFixed(2);
+    return [`\`${model}\``, whole(full), whole(half), whole(int8), ratio];
+  });
+  const date = measured
+    .map(({ name }) => results[name].date.slice(0, 10))
+    .sort()
+    .at(-1);
+  const head = ['480 x 640 pixels', 'float32', 'bfloat16', 'int8', 'int8 / float32'];
+  return `${date}, ${machine.cpu}, ${machine.threads} threads\n\n${markdownTable(head, lines, new Set([1, 2, 3, 4]))}`;
 }
 
 /** For the chart: the models measured, each with the time of the better torchvision and of every other competitor. */

@@ -59,19 +59,19 @@ function open(file) {
   return report;
 }
 
-/** Those named; without names, all that the report has not or that failed. */
+/** Those named, themselves or by their kind; without names, all that the report has not or that failed. */
 function chosen(report) {
   const names = [options.subjects, options.models]
     .flatMap((list) => list.split(','))
     .filter(Boolean);
-  const unknown = names.filter((name) => !SUBJECTS.some((subject) => subject.name === name));
+  const meant = (subject) => names.includes(subject.name) || names.includes(subject.kind);
+  const known = (name) => SUBJECTS.some((subject) => [subject.name, subject.kind].includes(name));
+  const unknown = names.filter((name) => !known(name));
   if (unknown.length > 0) {
     fail(`unknown subject ${unknown[0]}; there are ${SUBJECTS.map(({ name }) => name).join(', ')}`);
   }
   const missing = ({ name }) => report.results[name]?.rows === undefined;
-  return SUBJECTS.filter((subject) =>
-    names.length > 0 ? names.includes(subject.name) : missing(subject),
-  );
+  return SUBJECTS.filter(names.length > 0 ? meant : missing);
 }
 
 async function measure(subject) {

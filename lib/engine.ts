@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import type { Binding } from '../binding';
 import { TorchdetError } from './errors';
 import { loadBinding, openCudaOperators, openLibtorch } from './runtime/binding';
+import { defaultThreads } from './runtime/cores';
 import { chooseDevice } from './runtime/cuda';
 
 let prepared: Binding | undefined;
@@ -11,7 +11,7 @@ let prepared: Binding | undefined;
 export function engine(): Binding {
   if (!prepared) {
     const binding = loadBinding();
-    binding.setThreads(availableParallelism());
+    binding.setThreads(defaultThreads());
     // A worker's end runs the addon's cleanup hooks; the main thread's process.exit() does not.
     if (isMainThread) {
       process.once('exit', () => {
@@ -24,7 +24,8 @@ export function engine(): Binding {
 }
 
 /**
- * How many threads each device's work may use on the CPU, from the next call on. Default: `os.availableParallelism()`.
+ * How many threads each device's work may use on the CPU, from the next call on. Default: OMP_NUM_THREADS where that is set, else
+ * the cores the process may run on (`os.availableParallelism()`), or fewer where its container's CPU quota pays for fewer.
  * One less than the machine has keeps a busy server's event loop at its quickest. Threads that wait for each other spin for a
  * fraction of a millisecond before they sleep; libgomp's GOMP_SPINCOUNT or OMP_WAIT_POLICY in the environment changes that.
  *

@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os';
 import { deserialize, serialize } from 'node:v8';
 import type { Binding, CancelToken, NativeModule, NativeProcessGroup } from '../../binding';
 import { abortable } from '../detection/calls';
 import { engine, onCallersStack, resolveDevice, setThreads } from '../engine';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { checkChoice, checkInteger, checkPositive } from '../nn/check';
+import { defaultThreads } from '../runtime/cores';
 import { localAddress, resolveMaster, waitForMaster } from './address';
 import { placeInEnvironment, type RunPlace } from './environment';
 
@@ -162,7 +162,7 @@ export class ProcessGroup implements Disposable {
     if (options.threads !== undefined) {
       setThreads(checkInteger('ProcessGroup.join', 'threads', options.threads, 1));
     } else if (place) {
-      setThreads(Math.max(1, Math.floor(availableParallelism() / place.localWorldSize)));
+      setThreads(defaultThreads({ processes: place.localWorldSize }));
     }
     const nccl = usesNccl(binding, device, options.backend ?? 'auto');
     const native = place ? await connect(binding, place, { device, nccl }, options) : null;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addonPath, loaderPath, PACKAGE_ROOT } from './addons';
 import { cacheDirectory } from './cache-dir';
+import { defaultThreads } from './cores';
 import { findLibtorch, INSTALL_COMMAND } from './libtorch';
 import { folderState, nvidiaDriver, processor, resources } from './machine';
 import {
@@ -39,7 +40,7 @@ export async function examine(options: { env?: NodeJS.ProcessEnv } = {}): Promis
     nodeCheck(),
     platformCheck(),
     processorCheck(),
-    resourceCheck(),
+    resourceCheck(env),
     await cacheCheck(cacheDirectory(env)),
     libtorchCheck(env),
     addonCheck(),
@@ -100,21 +101,15 @@ function processorCheck(): Check {
   };
 }
 
-function resourceCheck(): Check {
+function resourceCheck(env: NodeJS.ProcessEnv): Check {
   const { cores, hostCores, cpuQuota, memory } = resources();
   const parts = [
     `${String(cores)} of ${String(hostCores)} cores`,
     ...(cpuQuota === undefined ? [] : [`a quota of ${cpuQuota.toFixed(1)} cores`]),
     `${gigabytes(memory)} of memory`,
+    `${String(defaultThreads({ env }))} threads unless setThreads() says otherwise`,
   ];
-  const starved = cpuQuota !== undefined && cpuQuota < cores;
-  return {
-    name: 'resources',
-    status: starved ? 'warning' : 'ok',
-    detail:
-      parts.join(', ') +
-      (starved ? `; set the thread count to ${String(Math.max(1, Math.round(cpuQuota)))}` : ''),
-  };
+  return { name: 'resources', status: 'ok', detail: parts.join(', ') };
 }
 
 async function cacheCheck(folder: string): Promise<Check> {

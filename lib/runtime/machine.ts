@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpuQuota } from './cores';
 
 /** Instruction sets that decide how fast tensors are. */
 const CPU_FEATURES = ['avx2', 'fma', 'f16c', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16'];
@@ -23,12 +24,11 @@ export function resources(): {
   /** Bytes: the container's limit or the machine's memory. */
   memory: number;
 } {
-  const [quota, period] = readText('/sys/fs/cgroup/cpu.max').trim().split(' ').map(Number);
   const limit = Number(readText('/sys/fs/cgroup/memory.max').trim() || Number.NaN);
   return {
     cores: availableParallelism(),
     hostCores: cpus().length,
-    cpuQuota: quota && period ? quota / period : undefined,
+    cpuQuota: cpuQuota(),
     memory: limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
   };
 }
