@@ -1,7 +1,7 @@
 import type { Binding, NativeDetector, NativeModule } from '../binding';
 import { BatchQueue } from './detection/batch-queue';
 import { batchPlace } from './detection/batches';
-import { abortable, PendingCalls } from './detection/calls';
+import { abortable, PendingCalls, type Turn } from './detection/calls';
 import type { DetectorFacts } from './detection/description';
 import { compileDetector, type MadeDetector, openArchive } from './detection/making';
 import { describeByName } from './detection/opening';
@@ -171,7 +171,8 @@ export class Detector implements AsyncDisposable {
   }
 
   /**
-   * Detects in a batch of images. They may differ in size and kind; each gets its own result, in order.
+   * Detects in a batch of images. They may differ in size and kind; each gets its own result, in order. All see the weights and the
+   * precision of the moment of the call: what is called later and changes them waits for it, and the other way round.
    *
    * @param images encoded files (Buffer), raw pixels, CHW floats or tensors: see {@link ImageInput}
    * @throws TorchdetError ERR_INVALID_ARGUMENT, ERR_IMAGE_FORMAT, ERR_IMAGE_CORRUPT, ERR_IMAGE_TOO_LARGE (all naming the
@@ -193,17 +194,18 @@ export class Detector implements AsyncDisposable {
     if (typeof scoreThreshold !== 'number' || !(scoreThreshold >= 0 && scoreThreshold <= 1)) {
       throw optionError('predict', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
     }
-    const work = async () => {
+    const work = async (turn: Turn) => {
       const decode = maxPixels === undefined ? {} : { maxPixels };
       const prepared = await Promise.all(
         (images as readonly ImageInput[]).map((image, i) =>
           prepareImage(image, { ...decode, name: `images[${i}]` }, this.#binding),
         ),
       );
+      await turn;
       return this.#batches.detect(prepared, { scoreThreshold, exact, padded }, signal);
     };
     // The call under way is the work, not its abortable shell: dispose() must wait for what still runs.
-    const call = abortable(signal, undefined, () => this.#calls.run(work));
+    const call = abortable(signal, undefined, () => this.#calls.runWithTurn(work));
     const results = await onCallersStack(call, caller);
     const names = { categories: this.categories, keypoints: this.facts.keypointNames };
     return results.map((result) => new DetectionResult(result, names));
@@ -297,7 +299,7 @@ export class Detector implements AsyncDisposable {
    */
   async ema(options: EmaOptions): Promise<Ema> {
     const caller = new Error();
-    const create = () => Ema.create(this.#binding, this.#module, options);
+    const create = () => Ema.create(this.#binding, this.#module, options, this.#calls);
     return onCallersStack(this.#calls.run(create), caller);
   }
 
@@ -311,7 +313,7 @@ export class Detector implements AsyncDisposable {
   async synchronize(group: ProcessGroup, options: CollectiveOptions = {}): Promise<void> {
     const caller = new Error();
     const copy = () => group.synchronize(this.#module, options);
-    await onCallersStack(this.#calls.run(copy), caller);
+    await onCallersStack(this.#calls.change(copy), caller);
   }
 
   /**
@@ -337,7 +339,7 @@ export class Detector implements AsyncDisposable {
   async #setTrainable(where: string, prefixes: string | readonly string[], trainable: boolean) {
     const caller = new Error();
     const set = () => setTrainable(this.#module, where, prefixes, trainable);
-    const frozen = await onCallersStack(this.#calls.run(set), caller);
+    const frozen = await onCallersStack(this.#calls.change(set), caller);
     this.facts = { ...this.facts, frozen };
   }
 
@@ -361,10 +363,8 @@ export class Detector implements AsyncDisposable {
    */
   async loadStateDict(state: Readonly<Record<string, Tensor>> | string): Promise<void> {
     const caller = new Error();
-    await onCallersStack(
-      this.#calls.run(() => loadState(this.#module, this.#binding, this.name, state)),
-      caller,
-    );
+    const load = () => loadState(this.#module, this.#binding, this.name, state);
+    await onCallersStack(this.#calls.change(load), caller);
   }
 
   /** Names of the parameters that train, in torchvision's order. */

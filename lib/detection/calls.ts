@@ -1,19 +1,60 @@
 import { TorchdetError } from '../errors';
 
-/** The calls of a detector that are not settled yet, so that dispose() can wait for them and refuse new ones. */
+/** Settles when a call may look at the weights, or change them. */
+export type Turn = Promise<unknown>;
+
+/**
+ * The calls of a detector that are not settled yet: dispose() waits for them and refuses new ones. They see the weights in the order
+ * they were made in: one that only looks at them may go beside others, one that changes them waits for all before it and goes before
+ * all after it.
+ */
 export class PendingCalls {
   readonly #pending = new Set<Promise<unknown>>();
+  /** Since the last change. */
+  readonly #looking = new Set<Promise<unknown>>();
+  #changed: Turn = Promise.resolve();
   #closed = false;
 
-  /** Runs `call` unless the owner was disposed. */
-  async run<T>(call: () => Promise<T>): Promise<T> {
+  /** Runs `call`, which looks at the weights, unless the owner was disposed. */
+  run<T>(call: () => Promise<T>): Promise<T> {
+    return this.runWithTurn((turn) => turn.then(call));
+  }
+
+  /** The same for a call that has something to do before its turn, which it waits for itself. */
+  runWithTurn<T>(call: (turn: Turn) => Promise<T>): Promise<T> {
+    const turn = this.#changed;
+    return this.#track(() => call(turn), this.#looking);
+  }
+
+  /** Runs `call`, which changes the weights or how they are used, unless the owner was disposed. */
+  change<T>(call: () => Promise<T>): Promise<T> {
+    return this.changeWithTurn((turn) => turn.then(call));
+  }
+
+  /** The same for a call that has something to do before its turn. */
+  changeWithTurn<T>(call: (turn: Turn) => Promise<T>): Promise<T> {
+    const turn = Promise.allSettled([this.#changed, ...this.#looking]);
+    this.#looking.clear();
+    const promise = this.#track(() => call(turn));
+    this.#changed = promise.catch(() => undefined);
+    return promise;
+  }
+
+  /** Runs `call` in no order with others: one that takes its time, and makes calls of its own. */
+  attend<T>(call: () => Promise<T>): Promise<T> {
+    return this.#track(call);
+  }
+
+  async #track<T>(call: () => Promise<T>, others?: Set<Promise<unknown>>): Promise<T> {
     if (this.#closed) throw new TorchdetError('ERR_DISPOSED', 'The detector was disposed.');
     const promise = call();
     this.#pending.add(promise);
+    others?.add(promise);
     try {
       return await promise;
     } finally {
       this.#pending.delete(promise);
+      others?.delete(promise);
     }
   }
 

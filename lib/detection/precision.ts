@@ -94,10 +94,35 @@ export function checkPrecision(
   );
 }
 
+/** The images, without waiting for one that does not come once the signal is aborted. */
+async function* untilAborted<Item>(
+  items: Iterable<Item> | AsyncIterable<Item>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Item> {
+  const iterator =
+    Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  let ended = false;
+  try {
+    while (true) {
+      const next = await abortable(signal, undefined, async () => iterator.next());
+      ended = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Whoever does not give the next image may not end either, which nobody waits for after an abort.
+    const end = ended ? undefined : Promise.resolve(iterator.return?.());
+    if (signal?.aborted) end?.catch(() => undefined);
+    else await end;
+  }
+}
+
 /** The precision of one detector. */
 export class DetectorPrecision {
   #precision: Precision = 'float32';
   #calibration: Calibration | undefined;
+  /** The last calibration's end. */
+  #measuring: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly binding: Binding,
@@ -144,7 +169,7 @@ export class DetectorPrecision {
         `${where}: int8 needs to know the ranges of activations: call calibrate() with images like those to come.`,
       );
     }
-    await this.calls.run(() => this.native.setPrecision(precision, given ?? null));
+    await this.calls.change(() => this.native.setPrecision(precision, given ?? null));
     if (given) this.#calibration = given;
     this.#precision = precision;
   }
@@ -163,7 +188,16 @@ export class DetectorPrecision {
     const cancel = () => {
       token.cancel();
     };
-    const work = () => this.calls.run(() => this.measure(images, options, method, token));
+    // One after the other: what is measured gathers in the native detector.
+    const before = this.#measuring;
+    const work = () => {
+      const measured = this.calls.attend(async () => {
+        await before;
+        return this.measure(images, options, method, token);
+      });
+      this.#measuring = measured.catch(() => undefined);
+      return measured;
+    };
     return abortable(signal, cancel, work);
   }
 
@@ -176,8 +210,7 @@ export class DetectorPrecision {
     const decode = maxPixels === undefined ? {} : { maxPixels };
     let done = 0;
     try {
-      for await (const image of images) {
-        signal?.throwIfAborted();
+      for await (const image of untilAborted(images, signal)) {
         const name = `images[${done}]`;
         const prepared = await prepareImage(image, { ...decode, name }, this.binding);
         await this.native.observe([prepared], token);
@@ -193,7 +226,9 @@ export class DetectorPrecision {
       throw new TorchdetError('ERR_INVALID_ARGUMENT', 'calibrate: there are no images.');
     }
     const calibration = await this.native.calibration(method);
-    if (this.#precision === 'int8') await this.native.setPrecision('int8', calibration);
+    if (this.#precision === 'int8') {
+      await this.calls.change(() => this.native.setPrecision('int8', calibration));
+    }
     this.#calibration = calibration;
     return calibration;
   }

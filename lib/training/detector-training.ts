@@ -1,5 +1,5 @@
 import type { Binding, CancelToken, NativeDetector, StepResult } from '../../binding';
-import { abortable, type PendingCalls } from '../detection/calls';
+import { abortable, type PendingCalls, type Turn } from '../detection/calls';
 import { checkGroup, type ProcessGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { prepareImage } from '../images/input';
@@ -132,7 +132,9 @@ export class DetectorTraining {
     rejectUnknownOptions('losses', options, LOSS_OPTIONS);
     checkBatch('losses', batch);
     const seed = checkSeed('losses', options.seed);
-    return this.#run(batch, options, (images, targets, token) =>
+    const run = (work: (turn: Turn) => Promise<Record<string, number>>) =>
+      this.#calls.runWithTurn(work);
+    return this.#run(run, batch, options, (images, targets, token) =>
       this.#native.losses(images, targets, { seed }, token),
     );
   }
@@ -166,7 +168,9 @@ export class DetectorTraining {
       group: group?.native ?? null,
     };
     try {
-      return await this.#run<StepResult>(batch, options, (images, targets, token) =>
+      const change = (work: (turn: Turn) => Promise<StepResult>) =>
+        this.#calls.changeWithTurn(work);
+      return await this.#run(change, batch, options, (images, targets, token) =>
         this.#native.trainStep(images, targets, optimizer.native, step, token),
       );
     } catch (error) {
@@ -184,6 +188,7 @@ export class DetectorTraining {
   }
 
   async #run<Result>(
+    begin: (work: (turn: Turn) => Promise<Result>) => Promise<Result>,
     batch: readonly TrainingSample[],
     { signal, maxPixels }: LossOptions,
     call: (
@@ -194,7 +199,7 @@ export class DetectorTraining {
   ): Promise<Result> {
     const token = new this.#binding.CancelToken();
     const decode = maxPixels === undefined ? {} : { maxPixels };
-    const work = async () => {
+    const work = async (turn: Turn) => {
       const images = await Promise.all(
         batch.map((sample, i) =>
           prepareImage(sample.image, { ...decode, name: nameOf(sample, i) }, this.#binding),
@@ -206,13 +211,14 @@ export class DetectorTraining {
         if (!image) throw new Error('there is an image for each sample');
         return prepareTarget(sample, nameOf(sample, i), image, this.#numClasses, this.#binding);
       });
+      await turn;
       return call(images, targets, token);
     };
     const cancel = () => {
       token.cancel();
     };
     try {
-      return await abortable(signal, cancel, () => this.#calls.run(work));
+      return await abortable(signal, cancel, () => begin(work));
     } catch (error) {
       throw explained(error, batch);
     }

@@ -1,4 +1,5 @@
 import type { Binding, NativeEma, NativeModule } from '../../binding';
+import type { PendingCalls } from '../detection/calls';
 import { rejectUnknownOptions, TorchdetError } from '../errors';
 import { checkNumber, checkOptions } from '../nn/check';
 import { Tensor } from '../tensor';
@@ -16,24 +17,32 @@ export class Ema implements Disposable {
   /** Share of the average that stays at each update. */
   readonly decay: number;
   readonly #native: NativeEma;
+  readonly #calls: PendingCalls;
   #inUse = false;
 
-  private constructor(decay: number, native: NativeEma) {
+  private constructor(decay: number, native: NativeEma, calls: PendingCalls) {
     this.decay = decay;
     this.#native = native;
+    this.#calls = calls;
   }
 
   /** @internal */
-  static async create(binding: Binding, module: NativeModule, options: EmaOptions): Promise<Ema> {
+  static async create(
+    binding: Binding,
+    module: NativeModule,
+    options: EmaOptions,
+    /** Of the detector whose weights the averages take the place of. */
+    calls: PendingCalls,
+  ): Promise<Ema> {
     checkOptions('ema', options);
     rejectUnknownOptions('ema', options, ['decay']);
     const decay = checkNumber('ema', 'decay', options.decay, 0, 1);
-    return new Ema(decay, await binding.Ema.create(module, decay));
+    return new Ema(decay, await binding.Ema.create(module, decay), calls);
   }
 
   /** Takes the detector's present weights in; call it after each step. The first call copies them. */
   async update(): Promise<void> {
-    await this.#native.update();
+    await this.#calls.run(() => this.#native.update());
   }
 
   /** Makes the next update copy the weights, as torchvision's scripts do while the learning rate warms up. */
@@ -53,11 +62,12 @@ export class Ema implements Disposable {
     }
     this.#inUse = true;
     try {
-      await this.#native.swap();
+      const swap = () => this.#calls.change(() => this.#native.swap());
+      await swap();
       try {
         return await work();
       } finally {
-        await this.#native.swap();
+        await swap();
       }
     } finally {
       this.#inUse = false;

@@ -104,6 +104,46 @@ describe('calibration', () => {
     assert.equal(detector.calibration, undefined);
     await detector.calibrate(IMAGES);
   });
+
+  it('measures for one call after the other', async () => {
+    await using detector = await openDetector();
+    const [first, last] = [IMAGES.slice(0, 1), IMAGES.slice(2)];
+    const apart = [await detector.calibrate(first), await detector.calibrate(last)];
+    assert.notDeepEqual(apart[0], apart[1]);
+    const together = [detector.calibrate(first), detector.calibrate(last)];
+    assert.deepEqual(await Promise.all(together), apart);
+  });
+
+  it('does not wait for an image that never comes once it is aborted', async () => {
+    const detector = await openDetector();
+    const controller = new AbortController();
+    async function* images() {
+      yield* IMAGES.slice(0, 1);
+      await new Promise(() => undefined);
+    }
+    const onProgress = () => {
+      setImmediate(() => {
+        controller.abort(new Error('enough'));
+      });
+    };
+    const ended = detector.calibrate(images(), { signal: controller.signal, onProgress });
+    await assert.rejects(ended, { message: 'enough' });
+    await detector.dispose();
+  });
+
+  it('lets go of images where one is bad', async () => {
+    await using detector = await openDetector();
+    let open = true;
+    function* images() {
+      try {
+        yield Buffer.from('no image');
+      } finally {
+        open = false;
+      }
+    }
+    await assert.rejects(detector.calibrate(images()), { code: 'ERR_IMAGE_FORMAT' });
+    assert.equal(open, false);
+  });
 });
 
 describe('checkPrecision', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { NativeModule } from '../../binding';
 import { sgd } from '../../lib';
 import { Tensor } from '../../lib/tensor';
+import { PendingCalls } from '../../lib/detection/calls';
 import { Ema } from '../../lib/training/ema';
 import {
   binding,
@@ -54,7 +55,7 @@ function assertNear(
 describe('averages of weights', () => {
   it("are torch's, buffers included", async () => {
     const module = await smallModel();
-    const ema = await Ema.create(binding, module, { decay });
+    const ema = await Ema.create(binding, module, { decay }, new PendingCalls());
     await run(module, ema);
     const state = copies(await ema.stateDict());
     assert.deepEqual(Object.keys(state), [...Object.keys(averages), 'ema.updates']);
@@ -69,7 +70,7 @@ describe('averages of weights', () => {
 
   it('stand in for the weights while they are used', async () => {
     const module = await smallModel();
-    const ema = await Ema.create(binding, module, { decay });
+    const ema = await Ema.create(binding, module, { decay }, new PendingCalls());
     await run(module, ema);
     const own = await valuesOf(module);
     await ema.use(async () => {
@@ -93,12 +94,12 @@ describe('averages of weights', () => {
 
   it('go on from a state exactly', async () => {
     const module = await smallModel();
-    const ema = await Ema.create(binding, module, { decay });
+    const ema = await Ema.create(binding, module, { decay }, new PendingCalls());
     let resumed: Ema | undefined;
     await run(module, ema, async (at) => {
       await resumed?.update();
       if (at !== 4) return;
-      resumed = await Ema.create(binding, module, { decay });
+      resumed = await Ema.create(binding, module, { decay }, new PendingCalls());
       await resumed.loadStateDict(await ema.stateDict());
     });
     const state = copies(await (resumed ?? assert.fail()).stateDict());
@@ -109,10 +110,15 @@ describe('averages of weights', () => {
   it('refuse what does not fit', async () => {
     const module = await smallModel();
     const code = 'ERR_OPTION_VALUE';
-    await assert.rejects(Ema.create(binding, module, { decay: 1.5 }), { code, message: /0 to 1/ });
+    await assert.rejects(Ema.create(binding, module, { decay: 1.5 }, new PendingCalls()), {
+      code,
+      message: /0 to 1/,
+    });
     const misspelt = { decay: 0.5, decai: 1 };
-    await assert.rejects(Ema.create(binding, module, misspelt), { code: 'ERR_OPTION_UNKNOWN' });
-    const ema = await Ema.create(binding, module, { decay });
+    await assert.rejects(Ema.create(binding, module, misspelt, new PendingCalls()), {
+      code: 'ERR_OPTION_UNKNOWN',
+    });
+    const ema = await Ema.create(binding, module, { decay }, new PendingCalls());
     const state = await ema.stateDict();
     const less = Object.fromEntries(Object.entries(state).filter(([name]) => name !== '2.bias'));
     await assert.rejects(ema.loadStateDict(less), { code: 'ERR_STATE_DICT', message: /2\.bias/ });
