@@ -15,10 +15,11 @@ import { defaultRate } from '../training/recipe';
 import { percent } from '../training/report/html';
 import { RUN_FILES, readIfThere } from '../training/run-folder';
 import { Trainer, type TrainingStep } from '../training/trainer';
+import { isInterruption } from './interruptible';
 import type { MessageStream } from './progress';
 import { plural } from './run-data';
 import { openTrainingImages, type TrainingImages } from './train-data';
-import { createModel, isArchive, planModel } from './train-model';
+import { checkArchiveOptions, createModel, isArchive, planModel } from './train-model';
 import { PATH_OPTIONS, type TrainOptions } from './train-options';
 import { TrainProgress } from './train-progress';
 import { UsageError } from './usage-error';
@@ -96,14 +97,16 @@ async function openModel(
   const { model, resume, device, seed } = options;
   const archive = resume ? join(options.out, RUN_FILES.last) : isArchive(model) ? model : undefined;
   if (archive !== undefined) {
-    if (options.weights !== undefined && !resume) {
-      throw new UsageError(
-        `--model ${archive} is an archive and has its weights: leave out --weights.`,
-      );
-    }
+    // A run that goes on still has the options that its model was made with.
+    if (!resume) checkArchiveOptions(archive, options);
     await ensureLibtorch(signal ? { signal } : {});
     const detector = await Detector.load(archive, { device });
     try {
+      if (!resume && options.classes !== undefined && detector.categories) {
+        throw new UsageError(
+          `--model ${archive} is an archive and has its classes (${detector.categories.slice(1).join(', ')}): leave out --classes.`,
+        );
+      }
       return { detector, images: await openTrainingImages(options, detector.categories, opening) };
     } catch (error) {
       await detector.dispose();
@@ -317,7 +320,7 @@ async function goThrough(
     }
   } catch (error) {
     progress.stop();
-    if (signal?.aborted) {
+    if (isInterruption(error, signal)) {
       stderr.write(`Stopped after step ${trainer.step}; --resume goes on from there.\n`);
     }
     throw error;

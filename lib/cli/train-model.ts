@@ -119,6 +119,33 @@ export function isArchive(model: string | undefined): model is string {
   return false;
 }
 
+/** Options that describe a model or fill it, by their flags. */
+const MODEL_FLAGS = {
+  backbone: '--backbone',
+  weights: '--weights',
+  backboneWeights: '--backbone-weights',
+  minSize: '--min-size',
+  maxSize: '--max-size',
+  trainableLayers: '--trainable-layers',
+  modelOptions: '--model-options',
+  backboneOptions: '--backbone-options',
+} as const;
+
+/**
+ * Refuses what an archive would not heed: it would be missed only after the training.
+ *
+ * @throws UsageError
+ */
+export function checkArchiveOptions(archive: string, options: TrainOptions): void {
+  const names = Object.keys(MODEL_FLAGS) as (keyof typeof MODEL_FLAGS)[];
+  const given = names.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  const flags = given.map((name) => MODEL_FLAGS[name]).join(', ');
+  throw new UsageError(
+    `--model ${archive} is an archive, whose weights and settings stay its own: leave out ${flags}.`,
+  );
+}
+
 /** Number and names of the keypoints that a keypoint head is to find: the data set's. */
 function keypointsOf(model: string | undefined, { keypointCount, categories }: KeypointFacts) {
   if (keypointCount === 0 || !plain(model ?? '').startsWith('keypointrcnn')) return {};
@@ -159,8 +186,16 @@ export function planModel(
     if (!spec) throw new Error('a family was found');
     return { spec, ...given };
   }
+  if (options.backboneOptions !== undefined) {
+    throw new UsageError('--backbone-options is for a backbone that --backbone names.');
+  }
   if (model?.endsWith('.json')) {
     if (!isFile(model)) throw new UsageError(`--model ${model}: no such file.`);
+    if (trainableLayers !== undefined) {
+      throw new UsageError(
+        `--model ${model} says itself which layers train ("trainableLayers" among its backbone's options): leave out --trainable-layers.`,
+      );
+    }
     return { spec: describedInFile(model, options, { numClasses }), ...given };
   }
   const isSmall = model === undefined || model === 'small';

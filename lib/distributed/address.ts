@@ -97,6 +97,10 @@ export async function waitForMaster(
         `Nobody answers at MASTER_ADDR:MASTER_PORT ${master.address}:${port} after ${timeout / 1000} seconds. Does rank 0 run there?`,
       );
     }
-    await sleep(100, undefined, signal && { signal });
+    await sleep(100, undefined, signal && { signal }).catch((error: unknown) => {
+      // Node's timers reject with an AbortError, whatever the reason is.
+      signal?.throwIfAborted();
+      throw error;
+    });
   }
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
@@ -84,7 +84,7 @@ export async function installLibtorch(
       const temporary = `${expected}.tmp-${String(process.pid)}`;
       try {
         await source(temporary, sourceOptions(options, flavour, folder));
-        return await moveIntoPlace(temporary, folder);
+        return await moveIntoPlace(temporary, folder, log);
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }
@@ -105,7 +105,11 @@ function sourceOptions(
 }
 
 /** Checks what arrived and gives it its name, which says the flavour that is really there. */
-async function moveIntoPlace(temporary: string, folder: string): Promise<LibtorchInstallation> {
+async function moveIntoPlace(
+  temporary: string,
+  folder: string,
+  log: InstallLibtorchOptions['log'],
+): Promise<LibtorchInstallation> {
   const found = inspectFolder(temporary);
   if (!found) {
     throw new TorchdetError(
@@ -116,14 +120,40 @@ async function moveIntoPlace(temporary: string, folder: string): Promise<Libtorc
   }
   const { version, flavour } = requireVersion(found, 'cache', 'the source');
   const target = join(folder, `${LIBTORCH_VERSION}-${flavour}`);
+  if (isWithin(found.root, target)) return keepInPlace(found.root, target, log);
   const old = `${target}.tmp-old-${String(process.pid)}`;
-  const replaces = existsSync(target);
+  // Of a link too that leads nowhere any more: a folder cannot be renamed over it.
+  const replaces = lstatSync(target, { throwIfNoEntry: false }) !== undefined;
   if (replaces) await rename(target, old);
   await rename(temporary, target);
   if (replaces) await rm(old, { recursive: true, force: true });
   const installed = installedIn(target);
   if (installed) return installed;
   throw new Error(`LibTorch ${version} disappeared from ${target} while it was installed`);
+}
+
+/** Whether a folder, links resolved, is the target or lies in it. A target that is a link can go: what it leads to stays. */
+function isWithin(root: string, target: string): boolean {
+  if (!lstatSync(target, { throwIfNoEntry: false })?.isDirectory()) return false;
+  const way = relative(realpathSync(target), root);
+  return way !== '..' && !way.startsWith(`..${sep}`);
+}
+
+/** The source is what would be replaced: moved away and deleted, a link to it would lead nowhere. */
+function keepInPlace(
+  root: string,
+  target: string,
+  log: InstallLibtorchOptions['log'],
+): LibtorchInstallation {
+  const present = installedIn(target);
+  if (!present) {
+    throw new TorchdetError(
+      'ERR_LIBTORCH_INSTALL',
+      `${root} lies in ${target}, which an installation replaces: move it out of there first.`,
+    );
+  }
+  log?.(`LibTorch ${present.version} is already in ${target}: that is where it would come from`);
+  return present;
 }
 
 function installedIn(target: string): LibtorchInstallation | undefined {

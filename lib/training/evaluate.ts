@@ -51,6 +51,8 @@ export interface DetectorEvaluation {
   readonly evaluation: CocoEvaluation;
   /** Which class is taken for which, by boxes at IoU 0.5; the image ids are those of the data set's entries. */
   readonly confusion: Confusion;
+  /** Detections below are left out of {@link DetectorEvaluation.confusion}. */
+  readonly scoreThreshold: number;
   /** Detections by position in the data set. */
   readonly found: ReadonlyMap<number, FoundObjects>;
   /** Positions in the data set by image id. */
@@ -167,7 +169,7 @@ export async function evaluateDetector(
   const evaluation = await evaluator.summarize(call);
   const kind = kinds.includes('bbox') ? 'bbox' : (kinds[0] ?? 'bbox');
   const confusion = await evaluator.confusion({ kind, scoreThreshold, ...call });
-  return { evaluation, confusion, found, positions };
+  return { evaluation, confusion, scoreThreshold, found, positions };
 }
 
 /** What one process tells the others of an image. */

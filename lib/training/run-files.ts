@@ -139,13 +139,18 @@ export class RunFiles {
     await folder.create();
     await writeConfig(folder, parts, notes);
     const files = new RunFiles(folder, await JsonLines.open(folder.file('metrics'), 0));
-    // From here on there is something to go on with.
-    await files.saveLast(parts.detector);
-    await files.saveState(position, {
-      model: await parts.detector.stateDict(),
-      optimizer: await parts.optimizer.stateDict(),
-      ema: await parts.ema?.stateDict(),
-    });
+    try {
+      // From here on there is something to go on with.
+      await files.saveLast(parts.detector);
+      await files.saveState(position, {
+        model: await parts.detector.stateDict(),
+        optimizer: await parts.optimizer.stateDict(),
+        ema: await parts.ema?.stateDict(),
+      });
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
     return { files, position };
   }
 

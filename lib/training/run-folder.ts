@@ -55,15 +55,19 @@ export class JsonLines {
     } catch (cause) {
       throw fileError('write', path, cause);
     }
-    const { size } = await file.stat();
-    if (size < length) {
+    try {
+      const { size } = await file.stat();
+      if (size < length) {
+        throw new TorchdetError(
+          'ERR_FILE',
+          `${path} has ${size} bytes, but had ${length} when the run's last checkpoint was made: it was changed since.`,
+        );
+      }
+      await file.truncate(length);
+    } catch (error) {
       await file.close();
-      throw new TorchdetError(
-        'ERR_FILE',
-        `${path} has ${size} bytes, but had ${length} when the run's last checkpoint was made: it was changed since.`,
-      );
+      throw error;
     }
-    await file.truncate(length);
     return new JsonLines(path, file, length);
   }
 

@@ -110,17 +110,20 @@ export class Trainer implements AsyncDisposable {
     await plan.group.synchronize(detector);
     const optimizer = await detector.optimizer(plan.optimizer);
     const ema = plan.ema && (await detector.ema({ decay: plan.ema.decay }));
+    let files: RunFiles | undefined;
     try {
       const context = { detector, plan, optimizer, ema };
-      const { files, position } = resume
+      const begun = resume
         ? await RunFiles.resume(out, context)
         : await RunFiles.create(out, context, notes);
+      ({ files } = begun);
       // All have read the checkpoint before the first one writes another.
       await plan.group.barrier();
-      return new Trainer(detector, plan, files, { optimizer, ema, position });
+      return new Trainer(detector, plan, files, { optimizer, ema, position: begun.position });
     } catch (error) {
       optimizer.dispose();
       ema?.dispose();
+      await files?.close();
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -149,6 +149,31 @@ describe('torchdet train', () => {
     }
   });
 
+  it('tells of a checkpoint that cannot be written after it was stopped', async () => {
+    const out = join(folder, 'full');
+    const controller = new AbortController();
+    let text = '';
+    const terminal = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        text += chunk.toString();
+        if (!controller.signal.aborted && text.includes(' 1/2 ')) {
+          // A folder cannot be written over, by root neither.
+          rmSync(join(out, 'last.pt'));
+          mkdirSync(join(out, 'last.pt'));
+          controller.abort();
+        }
+        done();
+      },
+    });
+    const run = train(
+      { ...options, data, model: tiny(), out },
+      { stderr: Object.assign(terminal, { isTTY: true }), signal: controller.signal },
+    );
+    await assert.rejects(run, { code: 'ERR_FILE', message: /last\.pt/ });
+    assert.ok(controller.signal.aborted);
+    assert.doesNotMatch(text, /--resume goes on/);
+  });
+
   it('trains an archive further', async () => {
     const more = join(folder, 'more');
     const args = ['--data', data, '--model', join(out, 'best.pt'), '--epochs', '1', '--no-val'];
@@ -185,6 +210,8 @@ describe('torchdet train', () => {
     assert.match(table.stdout, /^2 images; figures in percent\n\nboxes +objects +AP +AP50/);
     assert.match(table.stdout, /\nall +4 /);
     assert.match(readFileSync(page, 'utf8'), /Figures of boxes/);
+    assert.equal((await runHere(...args, '--report', page, '--score', '0.25')).code, 0);
+    assert.match(readFileSync(page, 'utf8'), /detections scoring 0\.25 or more/);
     const { stdout } = await runHere(...args, '--json');
     const found = JSON.parse(stdout) as {
       images: number;
@@ -204,7 +231,19 @@ describe('torchdet train', () => {
   });
 
   it('says what does not fit, with exit code 2', async () => {
+    const archive = ['--out', `${out}x`, '--data', data, '--model', join(out, 'best.pt')];
+    const own = (flag: string) => new RegExp(`is an archive, .*: leave out ${flag}\\.`);
     const cases: readonly [string[], RegExp][] = [
+      [[...archive, '--backbone', 'resnet18'], own('--backbone')],
+      [[...archive, '--weights', 'DEFAULT'], own('--weights')],
+      [[...archive, '--backbone-weights', 'DEFAULT'], own('--backbone-weights')],
+      [[...archive, '--min-size', '96', '--max-size', '96'], own('--min-size, --max-size')],
+      [[...archive, '--trainable-layers', '0'], own('--trainable-layers')],
+      [[...archive, '--model-options', '{}'], own('--model-options')],
+      [[...archive, '--backbone-options', '{}'], own('--backbone-options')],
+      [[...archive, '--classes', 'red'], /has its classes \(red, blue\): leave out --classes/],
+      [['--out', `${out}x`, ...quick(), '--trainable-layers', '1'], /leave out --trainable-layers/],
+      [['--out', `${out}x`, ...quick(), '--backbone-options', '{}'], /that --backbone names/],
       [['--out', out, ...quick()], /holds a training run already: --resume goes on with it/],
       [['--out', `${out}x`, '--resume'], /--resume: .*runx holds no run of torchdet train/],
       [['--out', `${out}x`], /--data DIR is missing/],

@@ -5,6 +5,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -79,6 +81,45 @@ describe('installLibtorch', () => {
     assert.equal(replaced.root, join(cacheDir, 'libtorch/2.11.0-cpu/libtorch'));
     assert.ok(existsSync(join(given, 'lib/libtorch_cpu.so')));
     assert.deepEqual(remains(cacheDir), ['2.11.0-cpu']);
+  });
+
+  it('never replaces an installation by itself', async () => {
+    const cacheDir = folder();
+    const first = await installLibtorch({ from: archiveIn(RIGHT), cacheDir });
+    const target = join(cacheDir, 'libtorch/2.11.0-cpu');
+    const linked = join(folder(), 'link');
+    symlinkSync(target, linked);
+    for (const from of [target, first.root, linked]) {
+      // Another flavour asked for: what is there is not looked at before.
+      for (const options of [{ force: true }, { flavour: 'cu130' }]) {
+        const lines: string[] = [];
+        const log = (line: string) => lines.push(line);
+        const kept = await installLibtorch({ from, cacheDir, log, ...options });
+        assert.deepEqual(kept, first);
+        assert.match(lines.join('\n'), /already in .*2\.11\.0-cpu/);
+        assert.ok(lstatSync(target).isDirectory() && existsSync(join(first.libDir, 'libc10.so')));
+      }
+    }
+    const inside = join(target, 'another/place');
+    writeFiles(inside, fakeFiles('2.11.0+cpu'));
+    rmSync(first.root, { recursive: true });
+    await assert.rejects(installLibtorch({ from: inside, cacheDir, force: true }), {
+      code: 'ERR_LIBTORCH_INSTALL',
+      message: /another\/place lies in .*2\.11\.0-cpu, which an installation replaces/,
+    });
+    assert.ok(existsSync(join(inside, 'lib/libc10.so')));
+    assert.deepEqual(remains(cacheDir), ['2.11.0-cpu']);
+  });
+
+  it('replaces a link that leads nowhere, or to itself', async () => {
+    for (const to of ['gone', '2.11.0-cpu']) {
+      const cacheDir = folder();
+      mkdirSync(join(cacheDir, 'libtorch'));
+      symlinkSync(to, join(cacheDir, 'libtorch/2.11.0-cpu'));
+      await installLibtorch({ from: archiveIn(RIGHT), cacheDir });
+      assert.equal(findLibtorch({ env: {}, cacheDir }).version, '2.11.0+cpu');
+      assert.deepEqual(remains(cacheDir), ['2.11.0-cpu']);
+    }
   });
 
   it('replaces a broken installation and clears what an interrupted one left', async () => {

@@ -38,6 +38,18 @@ describe('report', () => {
     assert.ok(!page.includes('<cell>') && !page.includes('<x>'));
   });
 
+  it('says from which score on detections count', () => {
+    assert.match(page, /detections scoring 0\.5 or more/);
+    assert.match(page, /detected with a score of 0\.5 or more/);
+    const { evaluation, ...rest } = madeReport();
+    assert.ok(evaluation);
+    const confusion = { ...evaluation.confusion, scoreThreshold: 0.2 };
+    const other = renderReport({ ...rest, evaluation: { ...evaluation, confusion } });
+    assert.match(other, /detections scoring 0\.2 or more/);
+    assert.match(other, /detected with a score of 0\.2 or more/);
+    assert.ok(!other.includes('0.5 or more'));
+  });
+
   it('does without metrics, and without an evaluation', () => {
     const { evaluation, ...rest } = madeReport();
     assert.ok(!renderReport(rest).includes('What is taken for what'));

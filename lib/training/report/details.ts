@@ -43,6 +43,8 @@ export interface EvaluationDetails {
   readonly kinds: Readonly<Partial<Record<'bbox' | 'segm' | 'keypoints', KindDetails>>>;
   readonly confusion: {
     readonly names: readonly string[];
+    /** Detections below are left out. Files of before it was kept lack it: 0.5. */
+    readonly scoreThreshold?: number;
     /** (C + 1) x (C + 1), row by row; rows are what is there. The last of each is nothing. */
     readonly matrix: readonly number[];
     /** By class, at the score threshold of the matrix; -1 where there is nothing to divide by. */
@@ -167,7 +169,7 @@ export async function evaluationDetails(
   dataset: Dataset,
   { worstImages = 8 }: DetailsOptions = {},
 ): Promise<EvaluationDetails> {
-  const { evaluation, confusion } = evaluated;
+  const { evaluation, confusion, scoreThreshold } = evaluated;
   const { bbox, segm, keypoints } = evaluation;
   const worst: WorstImage[] = [];
   for (const errors of confusion.worstImages(worstImages)) {
@@ -183,6 +185,7 @@ export async function evaluationDetails(
     },
     confusion: {
       names: confusion.categories.map(({ name }) => name),
+      scoreThreshold,
       matrix: Array.from(confusion.matrix),
       precision: confusion.classes.map(({ precision }) => precision),
       recall: confusion.classes.map(({ recall }) => recall),

@@ -133,7 +133,7 @@ const figureTitles: Readonly<Record<string, string>> = {
 };
 
 function kindSection(kind: Kind, { figures, classes }: KindDetails, details: EvaluationDetails) {
-  const { precision, recall } = details.confusion;
+  const { precision, recall, scoreThreshold = 0.5 } = details.confusion;
   const ofBoxes = kind === 'bbox' || !details.kinds.bbox;
   const head = ['class', 'objects', 'AP', 'AP50', 'AP75'];
   if (ofBoxes) head.push('precision', 'recall');
@@ -149,7 +149,7 @@ function kindSection(kind: Kind, { figures, classes }: KindDetails, details: Eva
   );
   return `<h2>Figures of ${kindNames[kind]}</h2><div class="wide">${overall}</div>
 <h3>By class</h3><div class="wide">${table(head, rows)}</div>
-${ofBoxes ? '<p class="note">In percent. Precision and recall are those of detections scoring 0.5 or more, at IoU 0.5.</p>' : ''}
+${ofBoxes ? `<p class="note">In percent. Precision and recall are those of detections scoring ${scoreThreshold} or more, at IoU 0.5.</p>` : ''}
 <h3>Precision by recall at IoU 0.5</h3>${precisionRecall(classes)}`;
 }
 
@@ -210,9 +210,9 @@ export function renderReport(data: ReportData): string {
       const found = evaluation.kinds[kind];
       if (found) sections.push(kindSection(kind, found, evaluation));
     }
-    const { names, matrix } = evaluation.confusion;
+    const { names, matrix, scoreThreshold = 0.5 } = evaluation.confusion;
     sections.push(
-      `<h2>What is taken for what</h2><p class="note">Rows are what is there, columns what was detected with a score of 0.5 or more; colours are shares of the row.</p><div class="wide">${confusionTable(names, matrix)}</div>`,
+      `<h2>What is taken for what</h2><p class="note">Rows are what is there, columns what was detected with a score of ${scoreThreshold} or more; colours are shares of the row.</p><div class="wide">${confusionTable(names, matrix)}</div>`,
       worstSection(evaluation),
     );
   }
