@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { optionError, rejectUnknownOptions } from '../errors';
 import { decodeImage } from '../images/decode';
 import type { DataFormat, Dataset, Entry } from './dataset';
-import { outlineFault } from './masks';
+import { outlineFault, outlineStray } from './masks';
 import { datasetParts, openDataset, openOptionNames, type OpenOptions } from './open';
-import { Problems, type Problem } from './problems';
+import { describeProblem, Problems, type Problem } from './problems';
 import { byName, mapLimited, messageOf } from './reader';
 
 /** Images decoded at the same time: sharp has four threads. */
@@ -82,8 +82,10 @@ async function checkOutlines(entry: Entry, problems: Problems): Promise<void> {
   outlines?.forEach((outline, k) => {
     if (!outline) return;
     const fault = outlineFault(outline, entry.height, entry.width);
-    if (fault === undefined) return;
-    const message = `${entry.where(k)}: its outline is wrong: ${fault}; it would fail in training`;
+    const stray = fault ?? outlineStray(outline, entry.height, entry.width);
+    if (stray === undefined) return;
+    const end = fault === undefined ? 'what lies beyond is cut off' : 'it would fail in training';
+    const message = `${entry.where(k)}: its outline is wrong: ${stray}; ${end}`;
     problems.report({ kind: 'mask', file: entry.source.file, image: entry.name, message });
   });
 }
@@ -198,8 +200,12 @@ export async function checkDataset(
     throw optionError('checkDataset', 'decode', decode, 'true or false');
   }
   const problems = new Problems(onProblem);
+  const told = new Set<string>();
   const tell = (problem: Problem) => {
-    problems.report(problem);
+    // What a file says for all splits is wrong once, not with each of them.
+    const line = describeProblem(problem);
+    if (!told.has(line)) problems.report(problem);
+    told.add(line);
     return 'skip' as const;
   };
   const datasets: { dataset: Dataset; split: string | undefined }[] = [];

@@ -8,6 +8,7 @@ import type { Problem } from './problems';
 import {
   datasetError,
   fileError,
+  isSet,
   splitName,
   type ImageRecord,
   type RawDataset,
@@ -168,8 +169,8 @@ class CocoReader {
       category,
       ...{ x1, y1, x2, y2 },
       area: numberOr(value.area, NaN),
-      crowd: Boolean(value.iscrowd),
-      difficult: Boolean(value.difficult),
+      crowd: isSet(value.iscrowd),
+      difficult: isSet(value.difficult),
       id: numberOr(id, this.objects.length + 1),
       line: piece.line,
       offset: piece.offset,
@@ -298,6 +299,7 @@ export async function readCoco(
   return {
     format: 'coco',
     categories: reader.categories,
+    classFile: file,
     images,
     objects: reader.objects,
     keypoints: reader.keypoints,

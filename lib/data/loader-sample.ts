@@ -35,12 +35,13 @@ export interface Decoded {
   readonly masks: Uint8Array | undefined;
 }
 
-/** Pairs of keypoints that a mirror exchanges: those whose names differ in left and right alone. */
+/** Pairs of keypoints that a mirror exchanges: those whose names differ in left and right alone, however they are spelt. */
 export function mirroredKeypoints(names: readonly string[]): [number, number][] {
   const pairs: [number, number][] = [];
-  names.forEach((name, left) => {
-    const right = names.indexOf(name.replace(/left/i, 'right'));
-    if (/left/i.test(name) && right >= 0) pairs.push([left, right]);
+  const spelt = names.map((name) => name.toLowerCase());
+  spelt.forEach((name, left) => {
+    const right = spelt.indexOf(name.replace('left', 'right'));
+    if (name.includes('left') && right >= 0) pairs.push([left, right]);
   });
   return pairs;
 }

@@ -9,52 +9,72 @@ import type { Entry, Segmentation } from './dataset';
 /** The grid that outlines are drawn on is this many times as fine as the pixels. */
 const fineness = 5;
 
+/** As far as pycocotools counts on that grid: it has whole numbers of 32 bits. */
+const furthest = 2 ** 31 - 1;
+
 /** Where an outline is crossed, as places counted down the columns: column * height + row. */
 class Crossings {
   readonly places: number[] = [];
-  #x = 0;
-  #y = 0;
-  #begun = false;
 
   constructor(
     private readonly height: number,
     private readonly width: number,
   ) {}
 
-  /** The next point of the outline, on the fine grid. */
-  push(x: number, y: number): void {
-    if (this.#begun && x !== this.#x) this.#cross(Math.min(x, this.#x), Math.min(y, this.#y));
-    this.#x = x;
-    this.#y = y;
-    this.#begun = true;
+  /**
+   * Columns that a line from one fine x to another crosses the middle of, the first and the one after the last: it crosses
+   * where it steps from `middleOf(column)` to the next. Those beside the image are passed over, however long the line is.
+   */
+  columns(left: number, right: number): [from: number, end: number] {
+    const from = Math.max(0, Math.ceil((left - middleOf(0)) / fineness));
+    return [from, Math.min(this.width, Math.ceil((right - middleOf(0)) / fineness))];
   }
 
-  /** From fine column `x` to the next; only steps across the middle of a pixel count. */
-  #cross(x: number, y: number): void {
-    const column = (x + 0.5) / fineness - 0.5;
-    if (!Number.isInteger(column) || column < 0 || column > this.width - 1) return;
+  /** The line is at fine row `y` there. */
+  cross(column: number, y: number): void {
     const row = Math.ceil(Math.min(Math.max((y + 0.5) / fineness - 0.5, 0), this.height));
     this.places.push(column * this.height + row);
   }
 }
 
-/** The points of a line on the fine grid: one for each step along its longer side. */
+/** The fine x below the middle of a column of pixels. */
+function middleOf(column: number): number {
+  return fineness * column + Math.floor(fineness / 2);
+}
+
+/** The first of the whole numbers to `end` that the test holds for; it holds for all after it, and for `end`. */
+function firstWhere(end: number, holds: (value: number) => boolean): number {
+  let [low, high] = [0, end];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Where a line on the fine grid, of a point for each step along its longer side, crosses the middles of columns. */
 function drawLine(out: Crossings, x0: number, y0: number, x1: number, y1: number): void {
   const [dx, dy] = [Math.abs(x1 - x0), Math.abs(y1 - y0)];
-  if (dx === 0 && dy === 0) {
-    out.push(x0, y0);
-    return;
-  }
+  if (dx === 0) return;
   const alongX = dx >= dy;
   // Lines are computed from their left or upper end, whichever way they are walked: both ways give the same points.
   const flipped = alongX ? x0 > x1 : y0 > y1;
   const [fromX, fromY, toX, toY] = flipped ? [x1, y1, x0, y0] : [x0, y0, x1, y1];
-  const steps = alongX ? dx : dy;
   const slope = alongX ? (toY - fromY) / dx : (toX - fromX) / dy;
-  for (let step = 0; step <= steps; step++) {
-    const t = flipped ? steps - step : step;
-    if (alongX) out.push(fromX + t, Math.trunc(fromY + slope * t + 0.5));
-    else out.push(Math.trunc(fromX + slope * t + 0.5), fromY + t);
+  const [first, end] = out.columns(Math.min(x0, x1), Math.max(x0, x1));
+  const yAt = (step: number) => Math.trunc(fromY + slope * step + 0.5);
+  const xAt = (step: number) => Math.trunc(fromX + slope * step + 0.5);
+  for (let column = first; column < end; column++) {
+    const x = middleOf(column);
+    if (alongX) {
+      const step = x - fromX;
+      out.cross(column, Math.min(yAt(step), yAt(step + 1)));
+      continue;
+    }
+    // The first step beyond the middle; the crossing is above it.
+    const beyond = firstWhere(dy, (step) => (slope > 0 ? xAt(step) > x : xAt(step) <= x));
+    out.cross(column, fromY + beyond - 1);
   }
 }
 
@@ -65,7 +85,10 @@ function drawPolygon(
   height: number,
   width: number,
 ): void {
-  const fine = polygon.map((value) => Math.trunc(fineness * value + 0.5));
+  const fine = polygon.map((value) => {
+    const place = Math.trunc(fineness * value + 0.5);
+    return Math.min(Math.max(place, -furthest), furthest);
+  });
   const crossings = new Crossings(height, width);
   for (let i = 0; i + 1 < fine.length; i += 2) {
     const next = (i + 2) % fine.length;
@@ -110,6 +133,28 @@ export function outlineFault(value: unknown, height: number, width: number): str
   }
   if (size[0] !== height || size[1] !== width) {
     return `its runs are for ${String(size[1])} x ${String(size[0])} pixels, the image has ${width} x ${height}`;
+  }
+  return undefined;
+}
+
+/**
+ * What is strange about an outline that can be drawn: part of it lies further from the image than the image is long. A
+ * little beyond the edge is usual.
+ */
+export function outlineStray(
+  segmentation: Segmentation,
+  height: number,
+  width: number,
+): string | undefined {
+  if (!isPolygons(segmentation)) return undefined;
+  const longer = Math.max(height, width);
+  for (const polygon of segmentation) {
+    const at = polygon.findIndex(
+      (value, i) => value < -longer || value > longer + (i % 2 === 0 ? width : height),
+    );
+    if (at < 0) continue;
+    const [x = 0, y = 0] = polygon.slice(at - (at % 2));
+    return `it goes as far as [${x}, ${y}], the image has ${width} x ${height} pixels`;
   }
   return undefined;
 }

@@ -8,6 +8,7 @@ export type ProblemKind =
   | 'box-outside' // a box beyond the image's edge
   | 'box-number' // a coordinate that is no finite number
   | 'duplicate-box' // the same box of the same class twice in one image
+  | 'duplicate-class' // several classes of one name
   | 'duplicate-image' // the same image id or name twice
   | 'image-missing' // an image file that is not there
   | 'image-size' // the file's size is not the one the annotations say

@@ -25,6 +25,8 @@ export interface ImageRecord {
 export interface RawDataset {
   readonly format: DataFormat;
   readonly categories: readonly Omit<Category, 'label'>[];
+  /** Where the classes are named, for messages. */
+  readonly classFile?: string | undefined;
   readonly images: readonly ImageRecord[];
   /** Objects in the order of the files. */
   readonly objects: ObjectTable;
@@ -93,6 +95,11 @@ export function checkSplit(path: string, split: string, splits: readonly string[
   if (splits.includes(split)) return;
   const there = splits.length === 0 ? 'no splits' : [...splits].join(', ');
   throw datasetError(`${path}: there is no split "${split}"; the data set has ${there}.`);
+}
+
+/** Whether a mark such as COCO's iscrowd is set: files have 1, true, and both as text; "0" is not. */
+export function isSet(value: unknown): boolean {
+  return Number(value) === 1 || /^true$/i.test(String(value));
 }
 
 /** Splits go by several names. */

@@ -19,17 +19,44 @@ export interface StoreOptions {
 /** torchvision's lists of COCO's classes have it where an id is not in use. */
 const unusedName = 'N/A';
 
+/** A name is one class, however many numbers it has: the first of them stays. */
+function classesByName(
+  { categories, classFile }: RawDataset,
+  wanted: readonly string[] | undefined,
+  { path, problems }: StoreOptions,
+): Map<string, Omit<Category, 'label'>> {
+  const byName = new Map<string, Omit<Category, 'label'>>();
+  const repeated = new Map<string, number[]>();
+  for (const category of categories) {
+    const { name, id } = category;
+    const first = byName.get(name);
+    if (first) repeated.set(name, [...(repeated.get(name) ?? [first.id]), id]);
+    else byName.set(name, category);
+  }
+  for (const [name, ids] of repeated) {
+    if (wanted && !wanted.includes(name)) continue;
+    const message = `the classes ${ids.join(', ')} are all called "${name}"; they are taken as one`;
+    problems.report({ kind: 'duplicate-class', file: classFile ?? path, message });
+  }
+  return byName;
+}
+
 /** The classes by label, and the label of each of the reader's classes, 0 for those that are not wanted. */
 function chooseCategories(
   raw: RawDataset,
-  { classes, path, problems }: StoreOptions,
+  options: StoreOptions,
 ): { categories: Category[]; labels: Int32Array } {
-  if (!classes) {
-    const categories = raw.categories.map((category, k) => ({ ...category, label: k + 1 }));
-    return { categories, labels: Int32Array.from(categories, ({ label }) => label) };
+  const { classes, path, problems } = options;
+  const wanted = classes?.[0] === background ? classes.slice(1) : classes;
+  const byName = classesByName(raw, wanted, options);
+  const labelsOf = (categories: readonly Category[]) => {
+    const labelOf = new Map(categories.map(({ name, label }) => [name, label]));
+    return Int32Array.from(raw.categories, ({ name }) => labelOf.get(name) ?? 0);
+  };
+  if (!wanted) {
+    const categories = [...byName.values()].map((category, k) => ({ ...category, label: k + 1 }));
+    return { categories, labels: labelsOf(categories) };
   }
-  const wanted = classes[0] === background ? classes.slice(1) : [...classes];
-  const byName = new Map(raw.categories.map((category) => [category.name, category]));
   const categories = wanted.map((name, k): Category => {
     const label = k + 1;
     const category = byName.get(name);
@@ -41,8 +68,7 @@ function chooseCategories(
     }
     return { label, name, id: label };
   });
-  const labelOf = new Map(categories.map(({ name, label }) => [name, label]));
-  const labels = Int32Array.from(raw.categories, ({ name }) => labelOf.get(name) ?? 0);
+  const labels = labelsOf(categories);
   if (!labels.some((label) => label > 0)) {
     const names = raw.categories.map(({ name }) => name).join(', ');
     throw datasetError(
@@ -132,8 +158,9 @@ export class Store implements Dataset {
       for (let at = starts[i] ?? 0; at < (starts[i + 1] ?? 0); at++) {
         const row = this.#rows[at] ?? 0;
         const object = objects.get(row);
-        if (this.#labelOf[object.category] === 0) continue;
-        const { box, fault } = checks.check(object, objectName(object));
+        const label = this.#labelOf[object.category] ?? 0;
+        if (label === 0) continue;
+        const { box, fault } = checks.check({ ...object, category: label }, objectName(object));
         if (fault) problems.report({ ...fault, ...placeOf(image, object), image: image.name });
         if (!box) continue;
         this.#rows[kept] = row;

@@ -1,5 +1,6 @@
 /** One annotation file of Pascal VOC's kind. */
 import { SaxesParser } from 'saxes';
+import { isSet } from './reader';
 
 export interface VocObject {
   readonly name: string;
@@ -22,6 +23,25 @@ interface OpenObject {
   box: Record<string, string> | undefined;
   difficult: boolean;
   line: number;
+}
+
+/**
+ * The text of an XML file, in the encoding that it declares.
+ *
+ * @throws Error for an encoding that is not known
+ */
+export function decodeXml(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  const start = bytes.toString('latin1', 0, 200);
+  const declared = /^[^<]*<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']/.exec(start)?.[1];
+  // A declaration that is read byte by byte is in no encoding of two: .NET writes the one and means UTF-8.
+  const isWide = declared === undefined || /^(utf-?16|ucs-?[24]|iso-10646)/i.test(declared);
+  try {
+    return new TextDecoder(isWide ? 'utf-8' : declared).decode(bytes);
+  } catch (error) {
+    throw new Error(`its encoding "${declared ?? ''}" is not known`, { cause: error });
+  }
 }
 
 /** A side in whole pixels, where the text is one. */
@@ -73,7 +93,7 @@ export function parseVoc(text: string): VocAnnotation {
     const object = objects.at(-1);
     if (!place.startsWith('annotation/object/') || !object) fields[place] = value;
     else if (place === 'annotation/object/name') object.name = value;
-    else if (place === 'annotation/object/difficult') object.difficult = value === '1';
+    else if (place === 'annotation/object/difficult') object.difficult = isSet(value);
     else if (place.startsWith('annotation/object/bndbox/') && object.box) object.box[name] = value;
   });
   parser.write(text).close();

@@ -21,7 +21,8 @@ import {
   type Source,
 } from './reader';
 import { ObjectTable } from './table';
-import { parseVoc, type VocAnnotation } from './voc-xml';
+import { VocImages } from './voc-images';
+import { decodeXml, parseVoc, type VocAnnotation } from './voc-xml';
 
 /** Files read at the same time. */
 const parallel = 8;
@@ -40,6 +41,14 @@ async function filesIn(folder: string, fits: (name: string) => boolean): Promise
   return names.filter(fits).sort(byName);
 }
 
+/** Whether a list is of one class only, as cat_train.txt: it says of each image whether the class is on it. */
+async function isClassList(file: string): Promise<boolean> {
+  if (!basename(file).includes('_')) return false;
+  const lines = (await readFile(file, 'utf8').catch(() => '')).split(/\r?\n/);
+  const named = lines.filter((line) => line.trim() !== '');
+  return named.length > 0 && named.every((line) => /\s(-1|0|1)\s*$/.test(line));
+}
+
 async function findFiles(root: string): Promise<VocFiles | undefined> {
   const xml: string[] = [];
   const lists = new Map<string, string>();
@@ -50,9 +59,9 @@ async function findFiles(root: string): Promise<VocFiles | undefined> {
     const split = splitOfName(relative(root, folder));
     if (found.length > 0 && split !== undefined) folders.set(split, folder);
     if (!/^ImageSets[/\\]Main$/i.test(join(basename(dirname(folder)), basename(folder)))) continue;
-    // Lists of one class only are called cat_train.txt.
-    for (const name of await filesIn(folder, (file) => /^[^_]+\.txt$/i.test(file))) {
-      lists.set(splitName(stemOf(name)), join(folder, name));
+    for (const name of await filesIn(folder, (file) => /\.txt$/i.test(file))) {
+      const list = join(folder, name);
+      if (!(await isClassList(list))) lists.set(splitName(stemOf(name)), list);
     }
   }
   return xml.length === 0 ? undefined : { root, xml, lists, folders };
@@ -71,12 +80,16 @@ async function filesOfSplit(
   const files = new Set<string>();
   const lines = (await readFile(list, 'utf8')).split(/\r?\n/);
   lines.forEach((text, i) => {
-    const [name = ''] = text.trim().split(/\s+/);
-    if (name === '') return;
-    const file = byStem.get(name) ?? byStem.get(stemOf(name));
+    const whole = text.trim();
+    if (whole === '') return;
+    // Names may have spaces, and some lists have a number after the name.
+    const [first = ''] = whole.split(/\s+/);
+    const names = [text, whole, ...(isImageName(whole) ? [stemOf(whole)] : []), first];
+    const name = names.find((other) => byStem.has(other)) ?? stemOf(first);
+    const file = byStem.get(name);
     const place = { file: list, line: i + 1, image: name };
     if (file === undefined) {
-      const message = `"${name}" has no annotation file; it is left out`;
+      const message = `"${whole}" has no annotation file; it is left out`;
       problems.report({ kind: 'annotation', ...place, message });
     } else if (files.has(file)) {
       const message = `"${name}" is in the list before; it is taken once`;
@@ -88,31 +101,13 @@ async function filesOfSplit(
   return [...files];
 }
 
-/** Images by name and by name without extension. */
-async function findImages(files: VocFiles, imageDir: string | undefined) {
-  const byFile = new Map<string, string>();
-  const byStem = new Map<string, string>();
-  for (const folder of await foldersBelow(imageDir ?? files.root, 3)) {
-    // Masks bear the images' names.
-    if (/^Segmentation/i.test(basename(folder))) continue;
-    for (const name of await filesIn(folder, isImageName)) {
-      const path = join(folder, name);
-      if (!byFile.has(name)) byFile.set(name, path);
-      if (!byStem.has(stemOf(name))) byStem.set(stemOf(name), path);
-    }
-  }
-  return (filename: string | undefined, file: string): string | undefined =>
-    (filename === undefined ? undefined : byFile.get(basename(filename))) ??
-    byStem.get(stemOf(file));
-}
-
 type Parsed =
   | { readonly annotation: VocAnnotation }
   | { readonly error: string; readonly line?: number | undefined };
 
 async function parseFile(file: string): Promise<Parsed> {
   try {
-    return { annotation: parseVoc((await readFile(file, 'utf8')).replace(/^\uFEFF/, '')) };
+    return { annotation: parseVoc(decodeXml(await readFile(file))) };
   } catch (error) {
     // The parser's messages begin with line and column.
     const [, line, reason] = /^(\d+):\d+: (.*)$/.exec(messageOf(error)) ?? [];
@@ -194,7 +189,7 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
     ? classes.filter((name) => name !== background)
     : await classNames(files, parsed);
   const names = new Map(categories.map((name, k) => [name, k]));
-  const find = await findImages(files, context.imageDir);
+  const found = await VocImages.find(files.root, files.xml, context.imageDir);
   const idOf = new Map(files.xml.map((file, i) => [file, i + 1]));
   const images: ImageRecord[] = [];
   const objects = new ObjectTable();
@@ -207,13 +202,14 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
       continue;
     }
     const { annotation } = result;
-    const path = find(annotation.filename, file);
     const image = annotation.filename ?? stemOf(file);
-    if (path === undefined) {
-      const message = `the image ${image} is not there; it is left out with its objects`;
+    const place = found.of(annotation.filename, file);
+    if ('reason' in place) {
+      const message = `the image ${image} ${place.reason}; it is left out with its objects`;
       problems.report({ kind: 'image-missing', file, image, message });
       continue;
     }
+    const { path } = place;
     const { width, height } = annotation;
     const size =
       width !== undefined && height !== undefined
@@ -221,7 +217,7 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
         : await imageSizeOr(path, problems, { file, image });
     if (!size) continue;
     addObjects(objects, images.length, file, { annotation, names }, context);
-    images.push({ id: idOf.get(file) ?? 0, name: basename(path), path, ...size, file });
+    images.push({ id: idOf.get(file) ?? 0, name: found.nameOf(path), path, ...size, file });
   }
   if (categories.length === 0) throw datasetError(`${files.root}: no object has a class.`);
   return {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Dataset, Entry, Segmentation } from './dataset';
+import { outlineFault } from './masks';
 import { stemOf } from './reader';
 import {
   boxOf,
@@ -84,6 +85,8 @@ export class YoloWriter implements Writer {
     }
     if (outline && 'size' in outline) {
       losses.add('masks given as runs: YOLO holds outlines, the box is kept');
+    } else if (outline && outlineFault(outline, height, width) !== undefined) {
+      losses.add('masks that are no outlines: the box is kept');
     } else if (outline) {
       if (outline.length > 1) losses.add('masks of several parts: joined into one outline');
       return [category, ...shares(joined(outline))].join(' ');

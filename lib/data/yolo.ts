@@ -181,6 +181,7 @@ async function readYolo(config: YoloConfig, context: ReadContext): Promise<RawDa
   return {
     format: 'yolo',
     categories: names.map((name, id) => ({ name, id })),
+    classFile: config.file,
     images: reader.images,
     objects: reader.objects,
     keypoints: reader.keypoints,

@@ -88,6 +88,15 @@ describe('mirroredKeypoints', () => {
       [4, 5],
     ]);
   });
+
+  it('however the names are spelt', () => {
+    const names = ['LeftEye', 'RightEye', 'Left_Ear', 'Right_Ear', 'LEFT', 'right'];
+    assert.deepEqual(mirroredKeypoints(names), [
+      [0, 1],
+      [2, 3],
+      [4, 5],
+    ]);
+  });
 });
 
 describe('RandomStream', () => {

@@ -104,6 +104,25 @@ describe('checkDataset', () => {
     assert.match(messages, /annotation 202\).*no finite number/);
   });
 
+  it('finds outlines that lie far outside, and classes of one name, once', async () => {
+    const [first] = cocoFile.annotations;
+    const images = cocoFile.images.map((image, k) => ({ ...image, split: `fold${k % 2}` }));
+    const annotations = [{ ...first, segmentation: [[1, 1, 1e9, 1, 10, 10]] }];
+    const categories = [...cocoFile.categories, { id: 91, name: 'dog' }];
+    const file = { ...cocoFile, images, annotations, categories };
+    const { problems } = await checkDataset(
+      await makeFiles({ ...cocoFiles, 'instances.json': file }),
+    );
+    assert.deepEqual(
+      problems.map(({ kind }) => kind),
+      ['duplicate-class', 'mask'],
+    );
+    assert.match(
+      problems[1]?.message ?? '',
+      /annotation 100\).*\[1000000000, 1\].*; what lies beyond is cut/,
+    );
+  });
+
   it('finds images in two splits', async () => {
     const root = await makeFiles({ ...vocFiles, 'ImageSets/Main/val.txt': 'three\none\n' });
     const { problems } = await checkDataset(root);

@@ -170,6 +170,45 @@ describe('data sets of COCO', () => {
     });
   });
 
+  it('makes one class of all that have one name', async () => {
+    const categories = [
+      { id: 1, name: 'car' },
+      { id: 5, name: 'car' },
+      { id: 7, name: 'dog' },
+    ];
+    const annotations = [1, 5, 7, 5].map((category, k) => ({
+      ...{ id: k + 1, image_id: 7, category_id: category, bbox: [k % 3, 1, 5, 5] },
+    }));
+    // The same box in both cars is one box twice.
+    annotations.push({ id: 9, image_id: 7, category_id: 5, bbox: [0, 1, 5, 5] });
+    const file = { ...cocoFile, annotations, categories };
+    const root = await makeFiles({ ...cocoFiles, 'instances.json': file });
+    const dataset = await openDataset(root);
+    assert.deepEqual(dataset.names, ['__background__', 'car', 'dog']);
+    assert.deepEqual([...dataset.entry(0).labels], [1, 1, 2]);
+    const kinds = dataset.problems.map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['duplicate-class', 'duplicate-box', 'duplicate-box']);
+    const [problem] = dataset.problems;
+    assert.equal(problem?.file, join(root, 'instances.json'));
+    assert.match(problem.message, /the classes 1, 5 are all called "car"; they are taken as one/);
+    const again = await openDataset(root, { classes: dataset.names });
+    assert.deepEqual([...again.entry(0).labels], [1, 1, 2]);
+    const dogs = await openDataset(root, { classes: ['dog'] });
+    assert.deepEqual(dogs.problems, []);
+  });
+
+  it('takes marks that are written as text', async () => {
+    const crowds = ['0', '1', 0, 1, false, true, null, 'true', 'false'];
+    const annotations = crowds.map((iscrowd, k) => ({
+      ...{ id: k, image_id: 7, category_id: 18, bbox: [k, 1, 5, 5], iscrowd, difficult: iscrowd },
+    }));
+    const file = { ...cocoFile, annotations };
+    const dataset = await openDataset(await makeFiles({ ...cocoFiles, 'instances.json': file }));
+    const { crowd, difficult } = dataset.entry(0);
+    assert.deepEqual([...crowd], [0, 1, 0, 1, 0, 1, 0, 1, 0]);
+    assert.deepEqual([...difficult], [...crowd]);
+  });
+
   const bad = {
     images: [
       a,

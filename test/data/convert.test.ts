@@ -148,6 +148,28 @@ describe('convertDataset', () => {
     assert.ok(!existsSync(join(bare.out, 'JPEGImages')));
   });
 
+  it('outlines that are none become boxes in YOLO, and are counted', async () => {
+    const outlines = [
+      [[10, 10, 40, 30]],
+      [[]],
+      [
+        [1, 1, 9, 1, 9, 9],
+        [2, 2],
+      ],
+    ];
+    const annotations = outlines.map((segmentation, k) => ({
+      ...{ id: k + 1, image_id: 7, category_id: 18, bbox: [3 * k, 5, 15, 10], segmentation },
+    }));
+    const file = { ...cocoFile, annotations };
+    const root = await makeFiles({ ...cocoFiles, 'instances.json': file });
+    const { out, result } = await converted(root, 'yolo');
+    assert.ok(result.lost.includes('3 masks that are no outlines: the box is kept'));
+    assert.equal(
+      readFileSync(join(out, 'labels/train/a.txt'), 'utf8'),
+      '0 0.25 0.5 0.5 0.5\n0 0.35 0.5 0.5 0.5\n0 0.45 0.5 0.5 0.5\n',
+    );
+  });
+
   it('keypoints go to YOLO and back', async () => {
     const keypoints = [5, 5, 2, 6, 7, 1];
     const root = await makeFiles({

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { rasterize, segmentationRle } from '../../lib/data';
 import * as rle from '../../lib/detection/rle';
-import { outlineFault } from '../../lib/data/masks';
+import { outlineFault, outlineStray } from '../../lib/data/masks';
 
 interface Case {
   readonly name: string;
@@ -34,6 +34,25 @@ describe('outlines of objects', () => {
   it('has outlines of every kind among the cases', () => {
     assert.ok(CASES.length > 30 && CASES.some(({ area }) => area === 0));
     assert.ok(CASES.filter(({ area }) => area > 100).length > 15);
+  });
+
+  it('draws what is in the image however far an outline goes', () => {
+    for (const far of [1e6, 1e9, 1e300]) {
+      const mask = rasterize([[1, 1, far, 1, 10, 10]], 48, 64);
+      // The long side goes down by less than a pixel from 10, 10 to the edge.
+      assert.deepEqual([mask[2 * 64 + 60], mask[9 * 64 + 60], mask[12 * 64 + 60]], [1, 1, 0]);
+      const down = rasterize([[1, 1, 1, far, 10, 10]], 48, 64);
+      assert.deepEqual([down[40 * 64 + 4], down[40 * 64 + 12]], [1, 0]);
+    }
+  });
+
+  it('tells outlines that lie far outside from those that go a little beyond', () => {
+    assert.match(
+      outlineStray([[1, 1, 1e9, 1, 10, 10]], 48, 64) ?? '',
+      /\[1000000000, 1\].*64 x 48/,
+    );
+    assert.match(outlineStray([[1, 1, 5, -65, 10, 10]], 48, 64) ?? '', /\[5, -65\]/);
+    assert.equal(outlineStray([[-20, -20, 100, -20, 100, 70]], 48, 64), undefined);
   });
 
   it('takes runs of both forms', () => {

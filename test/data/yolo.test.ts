@@ -48,6 +48,20 @@ describe('data sets of YOLO', () => {
     }
   });
 
+  it('makes one class of names that come twice', async () => {
+    const yaml = 'train: images/train\nnames: [cat, cat, dog]\n';
+    const labels = '0 0.5 0.5 0.5 0.5\n1 0.25 0.5 0.1 0.2\n2 0.25 0.5 0.1 0.2\n';
+    const files = { ...yoloFiles, 'data.yaml': yaml, 'labels/train/a.txt': labels };
+    const root = await makeFiles(files);
+    const dataset = await openDataset(root);
+    assert.deepEqual(dataset.names, ['__background__', 'cat', 'dog']);
+    assert.deepEqual([...dataset.entry(0).labels], [1, 1, 2]);
+    assert.deepEqual(
+      dataset.problems.map(({ kind, file }) => [kind, file]),
+      [['duplicate-class', join(root, 'data.yaml')]],
+    );
+  });
+
   it('reads outlines', async () => {
     const labels = '0 0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6\n1 0.5 0.5 0.5 0.5\n';
     const dataset = await openDataset(

@@ -42,6 +42,10 @@ def cases():
             radius = rng.uniform(2, 0.7 * min(height, width))
             polygons.append(star(rng.uniform(0, width), rng.uniform(0, height), radius, rng.randint(3, 24)))
         yield f"random {n}", height, width, polygons
+    for n in range(12):
+        height, width = rng.randint(8, 70), rng.randint(8, 90)
+        radius = 30 * 3 ** (n % 6)
+        yield f"far outside {n}", height, width, [star(width / 2 + 0.7 * radius, height / 2, radius, rng.randint(3, 9))]
 
 
 def main():
