@@ -148,14 +148,25 @@ export async function cocoImageSplits(file: string, signal?: AbortSignal): Promi
   return [...splits].sort();
 }
 
-/** Whether a file begins as an annotation file of COCO's kind does; captions and the like do not count. */
-export async function looksLikeCoco(file: string): Promise<boolean> {
+/** How the files begin that torchdet writes; the split's name follows. */
+export const writtenStart = '{"info":{"description":"written by torchdet"';
+
+/**
+ * What a file of COCO's kind says by how it begins: of torchdet's own files the split that they are. Undefined for other files;
+ * captions and the like do not count.
+ */
+export async function beginningOf(file: string): Promise<{ readonly split?: string } | undefined> {
   const handle = await open(file).catch(() => undefined);
-  if (!handle) return false;
+  if (!handle) return undefined;
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0);
     const start = buffer.toString('utf8', 0, bytesRead).replace(/^\uFEFF/, '');
-    return /^\s*\{\s*"(images|annotations|categories|info|licenses|type)"\s*:/.test(start);
+    if (!/^\s*\{\s*"(images|annotations|categories|info|licenses|type)"\s*:/.test(start)) {
+      return undefined;
+    }
+    const said = start.startsWith(writtenStart) ? start.slice(writtenStart.length) : '';
+    const [, split] = /^,"split":("(?:[^"\\]|\\.)*")\}/.exec(said) ?? [];
+    return split === undefined ? {} : { split: splitName(JSON.parse(split) as string) };
   } finally {
     await handle.close();
   }

@@ -2,11 +2,12 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { readCoco } from './coco';
-import { cocoFolders, cocoImageSplits, looksLikeCoco } from './coco-files';
+import { beginningOf, cocoFolders, cocoImageSplits } from './coco-files';
 import {
   byName,
   checkSplit,
   datasetError,
+  splitName,
   splitOfName,
   type RawDataset,
   type ReadContext,
@@ -26,14 +27,29 @@ async function candidatesIn(root: string): Promise<Candidate[]> {
     for (const name of names.sort(byName)) {
       const file = join(folder, name);
       // Captions, and regions without instances, belong to COCO but hold no boxes.
-      if (/^(captions|stuff|panoptic|image_info)_/i.test(name) || !(await looksLikeCoco(file))) {
-        continue;
-      }
+      if (/^(captions|stuff|panoptic|image_info)_/i.test(name)) continue;
+      const beginning = await beginningOf(file);
+      if (!beginning) continue;
       const inner = relative(root, folder);
-      candidates.push({ file, split: splitOfName(name) ?? splitOfName(basename(inner)) });
+      const split = beginning.split ?? splitOfName(name) ?? splitOfName(basename(inner));
+      candidates.push({ file, split });
     }
   }
-  return candidates;
+  return tellApart(candidates);
+}
+
+/** Of several files of instances each is a split; what they are called says which, where the usual names do not. */
+function tellApart(candidates: readonly Candidate[]): Candidate[] {
+  const nameOf = ({ file }: Candidate) => /^instances_(.+)\.json$/i.exec(basename(file))?.[1];
+  const instances = candidates.filter((candidate) => nameOf(candidate) !== undefined);
+  return candidates.map((candidate) => {
+    const { file, split } = candidate;
+    const name = nameOf(candidate);
+    const others = instances.filter((other) => other !== candidate);
+    const isTold = split !== undefined && others.every((other) => other.split !== split);
+    if (name === undefined || others.length === 0 || isTold) return candidate;
+    return { file, split: splitName(name) };
+  });
 }
 
 /** Of several files those that hold instances, if any: COCO has person_keypoints beside them. */

@@ -1,8 +1,9 @@
 /** Writes COCO's annotation files, piece by piece. */
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { compress } from '../detection/rle';
 import { TorchdetError } from '../errors';
+import { writtenStart } from './coco-files';
 import type { Category, Dataset, Entry, Segmentation } from './dataset';
 import { messageOf } from './reader';
 import { boxOf, clean, placeImage, type WriteContext, type Writer } from './write';
@@ -117,7 +118,8 @@ export class CocoWriter implements Writer {
     const keepIds = dataset.format === 'coco' && this.context.renumber !== true;
     const imageId = (entry: Entry) => (keepIds ? entry.id : this.#images + entry.index + 1);
     try {
-      await file.write('{"info":{"description":"written by torchdet"},\n"categories":[\n');
+      const said = split === undefined ? '' : `,"split":${JSON.stringify(split)}`;
+      await file.write(`${writtenStart}${said}},\n"categories":[\n`);
       const categories = dataset.categories.map((category) => JSON.stringify(categoryOf(category)));
       await file.write(`${categories.join(',\n')}\n],\n"images":[\n`);
       const copies = new Map<string, number>();
@@ -153,13 +155,21 @@ export class CocoWriter implements Writer {
     this.#images += dataset.length;
   }
 
+  /** A name that leads to the image where it lies; a copy's is another that leads to the same. */
+  #ownName({ name, image }: Entry, copy: number): string {
+    // Sets that were joined have their images in several folders.
+    const own = this.context.renumber === true ? image : name;
+    const start = own.length - basename(own).length;
+    return own.slice(0, start) + './'.repeat(copy) + own.slice(start);
+  }
+
   async #image(
     dataset: Dataset,
     entry: Entry,
     { id, copy, split }: { id: number; copy: number; split: string | undefined },
   ): Promise<string> {
     const { out, images, names } = this.context;
-    const name = names.of(entry, copy);
+    const name = images === 'none' ? this.#ownName(entry, copy) : names.of(entry, copy);
     await placeImage(entry.image, join(out, 'images', name), images);
     const marked = entry.labelledClasses?.map((label) => dataset.categories[label - 1]?.id);
     return JSON.stringify({

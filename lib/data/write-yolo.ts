@@ -15,6 +15,7 @@ import {
   type WriteContext,
   type Writer,
 } from './write';
+import { otherKeys } from './yolo-config';
 
 /**
  * Several polygons as one: from each to the first point and back along the same way, which encloses nothing. YOLO has one
@@ -39,7 +40,7 @@ export class YoloWriter implements Writer {
     const { context } = this;
     this.#first ??= dataset;
     // YOLO's programs ask for a train split.
-    const name = split ?? 'train';
+    const name = this.#nameOf(split ?? 'train');
     this.#splits.push(name);
     for (let i = 0; i < dataset.length; i++) {
       context.signal?.throwIfAborted();
@@ -52,6 +53,15 @@ export class YoloWriter implements Writer {
       await placeImage(entry.image, place, context.images);
       context.step();
     }
+  }
+
+  #nameOf(split: string): string {
+    if (!otherKeys.has(split)) return split;
+    const name = `${split}-split`;
+    this.context.losses.add(
+      `split called "${split}": data.yaml has another use for it, ${name} is written`,
+    );
+    return name;
   }
 
   async #lines(dataset: Dataset, entry: Entry): Promise<string[]> {

@@ -1,6 +1,6 @@
 /** The file that describes a data set of YOLO's kind, and the images of its splits. */
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parse } from 'yaml';
 import {
   byName,
@@ -63,6 +63,27 @@ async function locate(path: string, folder: string, base: string): Promise<strin
   return undefined;
 }
 
+const usualSplits = ['train', 'val', 'valid', 'test'];
+
+/** Keys of a `data.yaml` that are no splits, whatever they hold. */
+export const otherKeys: ReadonlySet<string> = new Set([
+  'path',
+  'names',
+  'nc',
+  'download',
+  'kpt_shape',
+  'flip_idx',
+  'channels',
+  'images',
+  'labels',
+]);
+
+/** Whether a folder has images, or a file lists some: configurations name other files too. */
+async function holdsImages(place: string): Promise<boolean> {
+  if ((await kindOf(place)) !== 'folder' && !/\.txt$/i.test(place)) return false;
+  return (await imagesOf(place)).some((image) => isImageName(basename(image)));
+}
+
 /**
  * Reads a `data.yaml`.
  *
@@ -87,11 +108,14 @@ export async function readYoloConfig(file: string): Promise<YoloConfig | undefin
   const { path } = config;
   const base = typeof path === 'string' ? resolve(folder, path) : folder;
   const splits = new Map<string, string[]>();
-  for (const key of ['train', 'val', 'valid', 'test']) {
+  const others = Object.keys(config).filter((key) => !usualSplits.includes(key));
+  for (const key of [...usualSplits, ...others]) {
+    if (otherKeys.has(key)) continue;
     const listed = (Array.isArray(config[key]) ? config[key] : [config[key]]) as unknown[];
     for (const entry of listed) {
       const found = typeof entry === 'string' ? await locate(entry, folder, base) : undefined;
       if (found === undefined) continue;
+      if (!usualSplits.includes(key) && !(await holdsImages(found))) continue;
       const split = splitName(key);
       splits.set(split, [...(splits.get(split) ?? []), found]);
     }

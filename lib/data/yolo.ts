@@ -1,6 +1,7 @@
 /** Data sets of YOLO's kind: a text file of labels for each image, and a YAML file that names the classes. */
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
+import { optionError } from '../errors';
 import { background, type Segmentation } from './dataset';
 import {
   checkSplit,
@@ -145,7 +146,11 @@ function areaOf(polygon: readonly number[]): number {
 }
 
 async function readYolo(config: YoloConfig, context: ReadContext): Promise<RawDataset> {
-  const { classes, problems, signal } = context;
+  const { classes, problems, signal, imageDir } = context;
+  if (imageDir !== undefined) {
+    const wanted = 'no folder for a YOLO data set: labels are found by where the images lie';
+    throw optionError('openDataset', 'imageDir', imageDir, wanted);
+  }
   const given = classes?.filter((name) => name !== background);
   const names = config.names ?? given;
   if (!names) {

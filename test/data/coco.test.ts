@@ -111,6 +111,32 @@ describe('data sets of COCO', () => {
     });
   });
 
+  it('finds splits of any name in instances_NAME.json, where there are several', async () => {
+    const file = (image?: object) => ({ ...cocoFile, images: [image], annotations: [] });
+    const alone = {
+      ...cocoFiles,
+      'instances.json': '',
+      'annotations/instances_default.json': file(a),
+    };
+    assert.deepEqual(await datasetSplits(await makeFiles(alone)), []);
+    const names = [
+      ['fold1', 'fold2'],
+      ['train2014', 'train2017'],
+      ['minival', 'train'],
+    ];
+    for (const [first = '', second = ''] of names) {
+      const root = await makeFiles({
+        ...cocoFiles,
+        'instances.json': '',
+        [`annotations/instances_${first}.json`]: file(a),
+        [`annotations/instances_${second}.json`]: file(empty),
+      });
+      assert.deepEqual(await datasetSplits(root), [first, second]);
+      assert.equal((await openDataset(root, { split: first })).entry(0).name, 'a.png');
+      assert.equal((await openDataset(root, { split: second })).entry(0).name, 'empty.png');
+    }
+  });
+
   it('takes images from the folder of their split, where names are the same in all', async () => {
     const file = (id: number) => ({
       images: [{ id, file_name: '0.png', width: 8, height: 8 }],

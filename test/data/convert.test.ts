@@ -186,6 +186,77 @@ describe('convertDataset', () => {
     assert.deepEqual(points, keypoints);
   });
 
+  const folds = {
+    ...cocoFiles,
+    'instances.json': {
+      ...cocoFile,
+      images: cocoFile.images.map((image, k) => ({
+        ...image,
+        split: ['fold1-train', 'fold2-train', 'names'][k],
+      })),
+    },
+  };
+  const isList = (name: string) => name.startsWith('ImageSets');
+  const trainval = {
+    ...Object.fromEntries(Object.entries(vocFiles).filter(([name]) => !isList(name))),
+    'ImageSets/Main/trainval.txt': 'two\none\n',
+    'ImageSets/Main/test.txt': 'three\n',
+  };
+  for (const to of targets) {
+    it(`splits of any name survive in ${to}`, async () => {
+      const root = await makeFiles(folds);
+      const { out } = await converted(root, to);
+      const last = to === 'yolo' ? 'names-split' : 'names';
+      const splits = ['fold1-train', 'fold2-train', last];
+      assert.deepEqual(await datasetSplits(out), splits);
+      for (const [k, split] of splits.entries()) {
+        const copy = await openDataset(out, { split });
+        assert.deepEqual(
+          entriesOf(copy).map(({ image }) => image.split('/').at(-1)),
+          [['a.png', 'b.png', 'empty.png'][k]],
+        );
+      }
+    });
+
+    it(`trainval and test survive in ${to}`, async () => {
+      const { out } = await converted(await makeFiles(trainval), to);
+      assert.deepEqual(await datasetSplits(out), ['test', 'trainval']);
+      assert.equal((await openDataset(out, { split: 'trainval' })).length, 2);
+      assert.equal((await openDataset(out, { split: 'test' })).length, 1);
+    });
+  }
+
+  it('one split of any name survives in COCO, and YOLO tells where it has another', async () => {
+    const root = await makeFiles(folds);
+    const { out } = await converted(root, 'coco', { split: 'fold2-train' });
+    assert.deepEqual(await datasetSplits(out), ['fold2-train']);
+    const { result } = await converted(root, 'yolo', { split: 'names' });
+    assert.ok(result.lost.some((line) => line.startsWith('1 split called "names"')));
+  });
+
+  it('leaves images where they are under the names that find them there', async () => {
+    const images = cocoFile.images.map((image, k) => ({
+      ...image,
+      file_name: ['a/1.png', 'b/1.png', 'c.png'][k],
+    }));
+    const root = await makeFiles({
+      'x.json': { ...cocoFile, images },
+      'images/a/1.png': [30, 20],
+      'images/b/1.png': [40, 50],
+      'images/c.png': [16, 16],
+    });
+    const { out, result } = await converted(root, 'coco', { images: 'none' });
+    assert.ok(!existsSync(join(out, 'images')));
+    assert.ok(result.lost.every((line) => !line.includes('name')));
+    const copy = await openDataset(out, { imageDir: join(root, 'images') });
+    assert.deepEqual(copy.problems, []);
+    const source = await openDataset(root);
+    assert.deepEqual(
+      entriesOf(copy).map(({ name, image }) => [name, image]),
+      entriesOf(source).map(({ name, image }) => [name, image]),
+    );
+  });
+
   const refused: [string, object, string, RegExp][] = [
     ['an unknown format', { to: 'kitti' }, 'ERR_OPTION_VALUE', /"to".*coco, voc, yolo/],
     ['an unknown way with images', { images: 'move' }, 'ERR_OPTION_VALUE', /"images".*"move"/],

@@ -332,6 +332,17 @@ describe('mergeDatasets', () => {
     assert.ok(!existsSync(join(bare.out, 'images')));
   });
 
+  it('leaves images where they are: names are their paths, one that two sets have comes twice', async () => {
+    const root = await makeFiles(marksFiles);
+    const other = await makeFiles(vocFiles);
+    const { out } = await merged([join(root, 'm.json'), root, other], { images: 'none' });
+    const train = await openDataset(out, { split: 'train' });
+    const { length } = await openDataset(root);
+    assert.equal(train.length, 2 * length + 2);
+    assert.deepEqual(train.problems, []);
+    assert.equal(train.entry(length).image, train.entry(0).image);
+  });
+
   it('joins splits by name, whatever they are called', async () => {
     const tagged = {
       ...marks,

@@ -48,6 +48,37 @@ describe('data sets of YOLO', () => {
     }
   });
 
+  it('takes every path of the data.yaml to images as a split', async () => {
+    const yaml = [
+      'path: .',
+      'train: images/train',
+      'fold-2: [images/val, more.txt]',
+      'images: images',
+      'license: LICENSE.txt',
+      'logo: images/train/a.png',
+      'runs: out',
+      'download: https://example.com/x.zip',
+      'names: [cat, dog]',
+    ];
+    const root = await makeFiles({
+      ...yoloFiles,
+      'data.yaml': yaml.join('\n'),
+      'more.txt': './images/train/a.png\n',
+      'LICENSE.txt': 'Do what you like.\n',
+      'out/log.txt': 'done',
+    });
+    assert.deepEqual(await datasetSplits(root), ['fold-2', 'train']);
+    assert.equal((await openDataset(root, { split: 'fold-2' })).length, 2);
+  });
+
+  it('has no use for another folder of images, and says so', async () => {
+    const root = await makeFiles(yoloFiles);
+    await assert.rejects(openDataset(root, { imageDir: root }), {
+      code: 'ERR_OPTION_VALUE',
+      message: /"imageDir".*labels are found by where the images lie/,
+    });
+  });
+
   it('makes one class of names that come twice', async () => {
     const yaml = 'train: images/train\nnames: [cat, cat, dog]\n';
     const labels = '0 0.5 0.5 0.5 0.5\n1 0.25 0.5 0.1 0.2\n2 0.25 0.5 0.1 0.2\n';
