@@ -1,8 +1,9 @@
 #include "fusions.h"
 
+#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
-#include <string>
+#include <algorithm>
 
 #include "graph_parts.h"
 #include "packed_layers.h"
@@ -15,13 +16,14 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// a + b with the same shape is what a residual block and a pyramid add; a broadcast would not fit
-// oneDNN's sum, and is not seen in the graph. Only a sum of two convolution-sized maps, recognised
-// by both being non-constant tensors, is fused.
-bool is_plain_add(Node* node) {
-  if (!node || (!is(node, "aten::add") && !is(node, "aten::add_"))) return false;
-  return node->inputs().size() == 3 && is_tensor(node->input(0)) && is_tensor(node->input(1)) &&
-         constant_number(node->input(2)) == 1.0;
+// The sum of a layer's result, which it alone reads, with another tensor. a + b with the same shape
+// is what a residual block and a pyramid add; a broadcast is not seen in the graph, and left to the
+// operators. An in-place sum must write over the layer's own result: into another tensor its
+// readers and views see it too.
+bool adds_to(Value* result, Node* node) {
+  if (!node || node->inputs().size() != 3 || constant_number(node->input(2)) != 1.0) return false;
+  if (!is(node, "aten::add") && !(is(node, "aten::add_") && node->input(0) == result)) return false;
+  return is_tensor(node->input(0)) && is_tensor(node->input(1));
 }
 
 bool is_foldable_conv(Node* node) {
@@ -44,56 +46,67 @@ bool is_foldable_linear(Node* node) {
          weight->toTensor().scalar_type() == at::kFloat && weight->toTensor().dim() == 2;
 }
 
-// The fused node stands where the last of its parts stood: its input must still hold what the
-// convolution read.
-bool written_between(Value* input, Node* first, Node* last) {
-  for (Node* node = first->next(); node != last; node = node->next()) {
-    const std::string kind = node->kind().toQualString();
-    if (kind.back() == '_' && !node->inputs().empty() && node->input(0) == input) return true;
-  }
-  return false;
-}
-
 class LayerFuser {
  public:
-  explicit LayerFuser(Graph& graph) : graph_(graph) {}
+  explicit LayerFuser(const std::shared_ptr<Graph>& graph) : graph_(*graph), aliases_(graph) {}
 
-  void run(Block* block) {
-    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-      Node* node = *it++;
-      for (Block* inner : node->blocks()) run(inner);
-      if (is_foldable_conv(node) || is_foldable_linear(node)) fuse(node);
-    }
-    // Replaced nodes go at the end: the iteration above may stand on one of them.
+  void run() {
+    visit(graph_.block());
+    // Replaced nodes go at the end: the iterations may stand on one of them, and of what is written
+    // where the answers are about them.
     for (Node* node : dead_) {
       if (!node->hasUses()) node->destroy();
     }
-    dead_.clear();
   }
 
  private:
+  void visit(Block* block) {
+    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+      Node* node = *it++;
+      for (Block* inner : node->blocks()) visit(inner);
+      if (is_foldable_conv(node) || is_foldable_linear(node)) fuse(node);
+    }
+  }
+
   void fuse(Node* layer) {
+    Value* result = layer->output();
     Node* last = layer;
     Tail tail;
-    if (const auto found = activation_of(only_user(layer->output()))) {
+    Node* next = only_user(result);
+    if (const auto found = activation_of(next)) {
       tail.activation = *found;
-      last = only_user(layer->output());
-    } else if (Node* add = only_user(layer->output());
-               is_plain_add(add) && !written_between(layer->input(0), layer, add)) {
-      tail.other = add->input(0) == layer->output() ? add->input(1) : add->input(0);
-      last = add;
+      last = next;
+    } else if (adds_to(result, next) && !written_between(layer->input(0), layer, next)) {
+      tail.other = next->input(0) == result ? next->input(1) : next->input(0);
+      last = next;
       // Both sides the same layer's output would be two uses and was refused above.
-      Node* relu = only_user(add->output());
+      Node* relu = only_user(next->output());
       const auto after = activation_of(relu);
-      if (after && after->name == "relu" && !written_between(layer->input(0), layer, relu)) {
+      if (after && after->name == "relu" && !written_between(layer->input(0), next, relu) &&
+          !written_between(tail.other, next, relu)) {
         tail.activation = *after;
         last = relu;
       }
     }
     Value* fused = insert_fused(layer, last, tail);
     if (!fused) return;
+    // It stands for the old result in the answers too.
+    aliases_.replaceWithNewValue(last->output(), fused);
     last->output()->replaceAllUsesWith(fused);
     mark_dead(layer, last);
+  }
+
+  // The fused node stands where the last of its parts stood: what they read must still be there.
+  // Writes through views and inside of branches count.
+  bool written_between(Value* value, Node* first, Node* last) {
+    for (Node* node = first->next(); node != last; node = node->next()) {
+      if (!is_dead(node) && aliases_.writesToAlias(node, {value})) return true;
+    }
+    return false;
+  }
+
+  bool is_dead(Node* node) const {
+    return std::find(dead_.begin(), dead_.end(), node) != dead_.end();
   }
 
   Value* insert_fused(Node* layer, Node*& last, Tail& tail) {
@@ -141,11 +154,12 @@ class LayerFuser {
   }
 
   Graph& graph_;
+  torch::jit::AliasDb aliases_;  // of the graph as it was given
   std::vector<Node*> dead_;
 };
 
 }  // namespace
 
-void fuse_layers(const std::shared_ptr<Graph>& graph) { LayerFuser(*graph).run(graph->block()); }
+void fuse_layers(const std::shared_ptr<Graph>& graph) { LayerFuser(graph).run(); }
 
 }  // namespace torchdet::script

@@ -1,4 +1,5 @@
 import { Detector, nn } from '../../lib';
+import type { ModuleSpec } from '../../lib/nn';
 import { engine } from '../../lib/engine';
 import { CLASSES, plainSpec } from '../detector/plain-dense';
 import { pixels } from '../detector/helpers';
@@ -30,8 +31,33 @@ const backbone = nn.module('Backbone', {
 `,
 });
 
+/** Channels of `bodySpec`'s tensors, enough for every packed layer. */
+export const WIDE = 32;
+
+/**
+ * A detector on a few lines of TorchScript: they make `z` of `y`, the stem's output, both of `WIDE` channels at a quarter of the
+ * image's size.
+ */
+export function bodySpec(children: readonly (readonly [string, ModuleSpec])[], body: string) {
+  const lines = ['y = self.stem.forward(x)', ...body.trim().split('\n')];
+  return openSpec(
+    nn.module('Backbone', {
+      children: [
+        ['stem', nn.conv2d(3, WIDE, 4, { stride: 4 })],
+        ...children,
+        ['fine', nn.conv2d(WIDE, CHANNELS, 2, { stride: 2 })],
+        ['coarse', nn.conv2d(WIDE, CHANNELS, 4, { stride: 4 })],
+      ],
+      source: `def forward(self, x: Tensor) -> Dict[str, Tensor]:
+    ${lines.join('\n    ')}
+    return {"0": self.fine.forward(z), "1": self.coarse.forward(z)}
+`,
+    }),
+  );
+}
+
 /** All that its head puts out becomes detections: nothing is suppressed, thresholds let everything through. */
-export function openSpec() {
+export function openSpec(own: ModuleSpec = backbone) {
   const spec = plainSpec({
     ...{ scoreThresh: 0, nmsThresh: 1, detectionsPerImg: 5000, topkCandidates: 5000 },
     anchors: {
@@ -43,7 +69,7 @@ export function openSpec() {
   if (!head) throw new Error('the plain detector has no head');
   const module = nn.module('Plain', {
     children: [
-      ['backbone', backbone],
+      ['backbone', own],
       ['head', head],
     ],
     source: '',
