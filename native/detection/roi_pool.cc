@@ -55,19 +55,19 @@ at::Tensor join_boxes(const std::vector<at::Tensor>& boxes) {
 PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& config,
                           const ImageSize& batch_size) {
   const auto& names = config.featmap_names;
-  TORCH_CHECK(config.strides.empty() || config.strides.size() == names.size(), "RoI pooling has ",
-              config.strides.size(), " strides for ", names.size(), " feature maps");
   PoolMaps selected;
   for (const auto& [name, map] : features) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) continue;
+    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
     selected.maps.push_back(map);
-    selected.scales.push_back(config.strides.empty() ? infer_scale(map, batch_size)
-                                                     : 1.0 / config.strides[found - names.begin()]);
+    if (config.strides.empty()) selected.scales.push_back(infer_scale(map, batch_size));
   }
   TORCH_CHECK(!selected.maps.empty(), "RoI pooling finds none of its ", names.size(),
               " feature maps among the ", features.size(),
               " of the backbone: ", quoted_names(features));
+  if (config.strides.empty()) return selected;
+  TORCH_CHECK(config.strides.size() == selected.maps.size(), "RoI pooling has ",
+              config.strides.size(), " strides for ", selected.maps.size(), " feature maps");
+  for (const double stride : config.strides) selected.scales.push_back(1 / stride);
   return selected;
 }
 

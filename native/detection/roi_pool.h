@@ -18,9 +18,10 @@ struct PoolMaps {
   std::vector<double> scales;  // of each, 1 / stride
 };
 
-// Scales come from config.strides; where that is empty, from the sizes of the maps and of the
-// padded images, rounded to a power of two. (torchvision takes the first unpadded images it ever
-// sees; for its own models the values are equal.)
+// Scales come from config.strides, one for each map there is, in the backbone's order: torchvision,
+// which an archive has them from, keeps none for names without a map. Where that is empty, they
+// come from the sizes of the maps and of the padded images, rounded to a power of two. (torchvision
+// takes the first unpadded images it ever sees; for its own models the values are equal.)
 PoolMaps select_pool_maps(const FeatureMaps& features, const RoiPoolConfig& config,
                           const ImageSize& batch_size);
 

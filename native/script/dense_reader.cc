@@ -13,25 +13,12 @@ using torch::jit::Object;
 // torchvision's defaults, for the losses of the families that the archive does not hold.
 constexpr detection::DenseTrainingConfig kTraining = {0.5, 0.4, detection::BoxLoss::kL1, 1.5, 0.25};
 
-Module module_of(const Module& parent, const std::string& name, const std::string& file,
-                 const std::string& class_name) {
-  const Module module = parent.attr(name).toModule();
-  TORCH_CHECK(is_torchvision(module.type(), file, class_name), name, " is no ", class_name);
-  return module;
-}
-
-Object coder_of(const Module& module, const std::string& class_name) {
-  const Object coder = object_of(module, "box_coder");
-  TORCH_CHECK(is_torchvision(coder.type(), "_utils", class_name), "box_coder is no ", class_name);
-  return coder;
-}
-
 // What decides between L1 and GIoU in training.
 detection::BoxLoss read_box_loss(const Module& head) {
   const Module regression = head.attr("regression_head").toModule();
   if (!regression.hasattr("_loss_type")) {
     // torchvision before RetinaNet v2 knew L1 only; a head of somebody's own may know anything.
-    TORCH_CHECK(is_torchvision(regression.type(), "retinanet", "RetinaNetRegressionHead"),
+    TORCH_CHECK(is_detection(regression.type(), "retinanet", "RetinaNetRegressionHead"),
                 "the loss of this head is not known");
     return detection::BoxLoss::kL1;
   }
@@ -82,11 +69,11 @@ void read_ssd(const Module& module, DenseConfig& config) {
 
 // Reads what is the family's own; false where the root is of no family.
 bool read_family(const Module& module, DenseConfig& config) {
-  if (is_torchvision(module.type(), "retinanet", "RetinaNet")) {
+  if (is_detection(module.type(), "retinanet", "RetinaNet")) {
     read_retinanet(module, config);
-  } else if (is_torchvision(module.type(), "fcos", "FCOS")) {
+  } else if (is_detection(module.type(), "fcos", "FCOS")) {
     read_fcos(module, config);
-  } else if (is_torchvision(module.type(), "ssd", "SSD")) {  // SSDlite too
+  } else if (is_detection(module.type(), "ssd", "SSD")) {  // SSDlite too
     read_ssd(module, config);
   } else {
     return false;

@@ -17,6 +17,7 @@ int64_t count_of(const c10::IValue& dictionary, const std::string& phase) {
 }
 
 detection::RpnConfig read_rpn(const Module& rpn) {
+  coder_of(rpn, "BoxCoder");
   detection::RpnConfig config;
   config.pre_nms_top_n_train = count_of(rpn.attr("_pre_nms_top_n"), "training");
   config.pre_nms_top_n_test = count_of(rpn.attr("_pre_nms_top_n"), "testing");
@@ -33,7 +34,10 @@ detection::RpnConfig read_rpn(const Module& rpn) {
   return config;
 }
 
-detection::RoiPoolConfig read_pool(const Module& pool) {
+detection::RoiPoolConfig read_pool(const Module& roi_heads, const std::string& name) {
+  const Module pool = roi_heads.attr(name).toModule();
+  TORCH_CHECK(is_torchvision(pool.type(), "ops.poolers.MultiScaleRoIAlign"), name,
+              " is no MultiScaleRoIAlign");
   detection::RoiPoolConfig config;
   for (const c10::IValue& name : pool.attr("featmap_names").toListRef()) {
     config.featmap_names.push_back(name.toStringRef());
@@ -43,8 +47,8 @@ detection::RoiPoolConfig read_pool(const Module& pool) {
   config.sampling_ratio = pool.attr("sampling_ratio").toInt();
   config.canonical_scale = numbers(pool.attr("canonical_scale")).at(0);
   config.canonical_level = numbers(pool.attr("canonical_level")).at(0);
-  // torchvision caches scales from the first image it sees; an archive scripted after that carries
-  // them.
+  // torchvision caches scales from the first image it sees, one for each map it finds; an archive
+  // scripted after that carries them.
   if (pool.hasattr("scales") && !pool.attr("scales").isNone()) {
     for (const double scale : numbers(pool.attr("scales"))) config.strides.push_back(1 / scale);
   }
@@ -53,15 +57,15 @@ detection::RoiPoolConfig read_pool(const Module& pool) {
 
 detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
   detection::RoiHeadsConfig config;
-  config.box_roi_pool = read_pool(roi_heads.attr("box_roi_pool").toModule());
+  config.box_roi_pool = read_pool(roi_heads, "box_roi_pool");
   if (has_branch(roi_heads, "mask_roi_pool"))
-    config.mask_roi_pool = read_pool(roi_heads.attr("mask_roi_pool").toModule());
+    config.mask_roi_pool = read_pool(roi_heads, "mask_roi_pool");
   if (has_branch(roi_heads, "keypoint_roi_pool"))
-    config.keypoint_roi_pool = read_pool(roi_heads.attr("keypoint_roi_pool").toModule());
+    config.keypoint_roi_pool = read_pool(roi_heads, "keypoint_roi_pool");
   config.score_thresh = roi_heads.attr("score_thresh").toDouble();
   config.nms_thresh = roi_heads.attr("nms_thresh").toDouble();
   config.detections_per_img = roi_heads.attr("detections_per_img").toInt();
-  config.bbox_reg_weights = read_box_weights(object_of(roi_heads, "box_coder"));
+  config.bbox_reg_weights = read_box_weights(coder_of(roi_heads, "BoxCoder"));
   const Object matcher = object_of(roi_heads, "proposal_matcher");
   config.fg_iou_thresh = matcher.attr("high_threshold").toDouble();
   config.bg_iou_thresh = matcher.attr("low_threshold").toDouble();
@@ -69,6 +73,13 @@ detection::RoiHeadsConfig read_roi_heads(const Module& roi_heads) {
   config.batch_size_per_image = sampler.attr("batch_size_per_image").toInt();
   config.positive_fraction = sampler.attr("positive_fraction").toDouble();
   return config;
+}
+
+bool is_rcnn(const c10::TypePtr& root) {
+  return is_detection(root, "faster_rcnn", "FasterRCNN") ||
+         is_detection(root, "mask_rcnn", "MaskRCNN") ||
+         is_detection(root, "keypoint_rcnn", "KeypointRCNN") ||
+         is_detection(root, "generalized_rcnn", "GeneralizedRCNN");
 }
 
 }  // namespace
@@ -92,19 +103,21 @@ bool has_rcnn_network(const Module& module) {
 }
 
 std::optional<detection::RcnnConfig> read_rcnn_config(const Module& module) {
-  if (!has_module(module, "transform")) return std::nullopt;
+  if (!is_rcnn(module.type())) return std::nullopt;
   try {
-    const Module rpn = module.attr("rpn").toModule();
+    const Module rpn = module_of(module, "rpn", "rpn", "RegionProposalNetwork");
     detection::RcnnConfig config;
-    config.transform = read_transform(module.attr("transform").toModule());
-    config.anchors = read_anchors(rpn.attr("anchor_generator").toModule());
+    config.transform =
+        read_transform(module_of(module, "transform", "transform", "GeneralizedRCNNTransform"));
+    config.anchors =
+        read_anchors(module_of(rpn, "anchor_generator", "anchor_utils", "AnchorGenerator"));
     config.rpn = read_rpn(rpn);
-    config.roi_heads = read_roi_heads(module.attr("roi_heads").toModule());
+    config.roi_heads = read_roi_heads(module_of(module, "roi_heads", "roi_heads", "RoIHeads"));
     return config;
   } catch (const std::exception&) {
-    // An attribute that is missing or of another type says that this is not torchvision's structure
-    // after all; the archive's own forward, which needs none of them, is then the right way to run
-    // it.
+    // A class of somebody's own, or an attribute that is missing or of another type, says that this
+    // is not torchvision's structure after all; the archive's own forward is then the right way to
+    // run it.
     return std::nullopt;
   }
 }

@@ -11,7 +11,7 @@ bool has_module(const Module& module, const std::string& name) {
   return module.hasattr(name) && module.attr(name).isModule();
 }
 
-bool is_torchvision(const c10::TypePtr& type, const std::string& file, const std::string& name) {
+bool is_torchvision(const c10::TypePtr& type, const std::string& path) {
   const auto named = type->cast<c10::NamedType>();
   if (!named || !named->name()) return false;
   // Classes of one name are told apart by a part such as `___torch_mangle_40`.
@@ -19,7 +19,24 @@ bool is_torchvision(const c10::TypePtr& type, const std::string& file, const std
   for (const std::string& atom : named->name()->atoms()) {
     if (atom.rfind("___torch_mangle_", 0) != 0) plain += (plain.empty() ? "" : ".") + atom;
   }
-  return plain == "__torch__.torchvision.models.detection." + file + "." + name;
+  return plain == "__torch__.torchvision." + path;
+}
+
+bool is_detection(const c10::TypePtr& type, const std::string& file, const std::string& name) {
+  return is_torchvision(type, "models.detection." + file + "." + name);
+}
+
+Module module_of(const Module& parent, const std::string& name, const std::string& file,
+                 const std::string& class_name) {
+  const Module module = parent.attr(name).toModule();
+  TORCH_CHECK(is_detection(module.type(), file, class_name), name, " is no ", class_name);
+  return module;
+}
+
+Object coder_of(const Module& module, const std::string& class_name) {
+  const Object coder = object_of(module, "box_coder");
+  TORCH_CHECK(is_detection(coder.type(), "_utils", class_name), "box_coder is no ", class_name);
+  return coder;
 }
 
 Object object_of(const Module& module, const std::string& name) {

@@ -14,9 +14,17 @@ namespace torchdet::script {
 
 bool has_module(const torch::jit::Module& module, const std::string& name);
 
-// True where `type` is the class `name` of torchvision.models.detection's file `file`, as scripted
-// by Python, and no class of somebody's own.
-bool is_torchvision(const c10::TypePtr& type, const std::string& file, const std::string& name);
+// True where `type` is the class at `path` in torchvision ("ops.poolers.MultiScaleRoIAlign"), as
+// scripted by Python, and no class of somebody's own, whose methods may do anything.
+bool is_torchvision(const c10::TypePtr& type, const std::string& path);
+// The same for the class `name` of torchvision.models.detection's file `file`.
+bool is_detection(const c10::TypePtr& type, const std::string& file, const std::string& name);
+
+// The child `name`, which is of that class of torchvision.models.detection.
+torch::jit::Module module_of(const torch::jit::Module& parent, const std::string& name,
+                             const std::string& file, const std::string& class_name);
+// The module's box_coder, which is of torchvision's class `class_name`.
+torch::jit::Object coder_of(const torch::jit::Module& module, const std::string& class_name);
 
 torch::jit::Object object_of(const torch::jit::Module& module, const std::string& name);
 

@@ -19,6 +19,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection.ssdlite import SSDLiteHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
 from fill import CENTRED, TARGETS, calibrate, fill, image
@@ -66,6 +67,34 @@ def rcnn(backbone, levels, builder=FasterRCNN, **options):
         box_detections_per_img=30,
         **options,
     )
+
+
+def extra_name():
+    """As fasterrcnn_mobilenet_v3_large_320_fpn: a name without a map, for which torchvision caches no scale either."""
+    model = rcnn(fpn_backbone(), 4)
+    model.roi_heads.box_roi_pool.featmap_names = ["0", "1", "2", "3"]
+    return model
+
+
+class OwnTransform(GeneralizedRCNNTransform):
+    """Gives boxes as shares of the resized image: torchdet must leave the model to its own forward."""
+
+    def postprocess(
+        self,
+        result: list[dict[str, torch.Tensor]],
+        image_shapes: list[tuple[int, int]],
+        original_image_sizes: list[tuple[int, int]],
+    ) -> list[dict[str, torch.Tensor]]:
+        for i, found in enumerate(result):
+            height, width = image_shapes[i]
+            found["boxes"] = found["boxes"] / torch.tensor([width, height, width, height], dtype=torch.float32)
+        return result
+
+
+def rcnn_own():
+    model = rcnn(fpn_backbone(), 4)
+    model.transform = OwnTransform([96], 160, model.transform.image_mean, model.transform.image_std)
+    return model
 
 
 def mask_rcnn():
@@ -196,6 +225,8 @@ def quantize(model, images):
 BUILDERS = {
     "fasterrcnn": lambda: rcnn(plain_backbone(), 1),
     "fasterrcnn-fpn": lambda: rcnn(fpn_backbone(), 4),
+    "fasterrcnn-names": extra_name,
+    "fasterrcnn-own": rcnn_own,
     "maskrcnn": mask_rcnn,
     "keypointrcnn": keypoint_rcnn,
     "retinanet": retinanet,
