@@ -40,7 +40,10 @@ export interface NativeTensor {
    * A view on the tensor's memory (CPU tensors; a contiguous copy is made first where it is not contiguous). float16 and
    * bfloat16 come as Uint16Array, bool as Uint8Array. The view keeps the memory alive by itself, also after dispose().
    */
-  toTypedArray(): TypedArray;
+  toTypedArray(
+    /** Of the first dimension: that part alone. */
+    index?: number,
+  ): TypedArray;
   dispose(): void;
 }
 
@@ -449,6 +452,8 @@ export interface NativeDetector {
       scoreThreshold: number;
       /** true: the module as described, op by op, the reference; false: folded and fused. */
       exact: boolean;
+      /** What messages call the images. Default `images[0]` and so on. */
+      names?: readonly string[];
     },
     cancel: CancelToken,
   ): Promise<NativeDetections[]>;
@@ -608,7 +613,8 @@ export type AugmentStep =
 
 export interface Binding {
   /** Called once per thread of JavaScript, before anything else: the class native errors are made of. */
-  initialize(errorClass: new (code: never, message: string) => Error): void;
+  /** @param largestArray bytes that this version of Node makes a typed array of */
+  initialize(errorClass: new (code: never, message: string) => Error, largestArray: number): void;
   /** To be called when the process begins to exit: process.exit() runs no cleanup hooks, and work may be under way. */
   prepareExit(): void;
   readonly torchVersion: string;

@@ -26,7 +26,7 @@ import {
 } from './detector-options';
 import type { CollectiveOptions, ProcessGroup } from './distributed';
 import { onCallersStack } from './engine';
-import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
+import { checkFlag, checkSignal, optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
 import type { AnyName, NamedOptions } from './models';
 import type { DetectorSpec } from './models/detector-spec';
@@ -176,7 +176,8 @@ export class Detector implements AsyncDisposable {
    *
    * @param images encoded files (Buffer), raw pixels, CHW floats or tensors: see {@link ImageInput}
    * @throws TorchdetError ERR_INVALID_ARGUMENT, ERR_IMAGE_FORMAT, ERR_IMAGE_CORRUPT, ERR_IMAGE_TOO_LARGE (all naming the
-   *   image), ERR_OPTION_VALUE, ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason where it was aborted
+   *   image), ERR_NOT_FINITE where the image, the weights or what the network put out hold NaN or infinities, ERR_OPTION_VALUE,
+   *   ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason where it was aborted
    */
   async predict(
     images: readonly ImageInput[],
@@ -194,10 +195,14 @@ export class Detector implements AsyncDisposable {
     if (typeof scoreThreshold !== 'number' || !(scoreThreshold >= 0 && scoreThreshold <= 1)) {
       throw optionError('predict', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
     }
+    checkFlag('predict', 'exact', exact);
+    checkFlag('predict', 'padded', padded);
+    checkSignal('predict', signal);
     const work = async (turn: Turn) => {
       const decode = maxPixels === undefined ? {} : { maxPixels };
+      // Array.from() also sees the holes of a list.
       const prepared = await Promise.all(
-        (images as readonly ImageInput[]).map((image, i) =>
+        Array.from(images as readonly ImageInput[], (image, i) =>
           prepareImage(image, { ...decode, name: `images[${i}]` }, this.#binding),
         ),
       );
@@ -253,7 +258,8 @@ export class Detector implements AsyncDisposable {
   /**
    * The losses of a batch as in training, by torchvision's names; nothing of the detector changes.
    *
-   * @throws TorchdetError as {@link Detector.trainStep}, but for losses that are not finite: those are returned
+   * @throws TorchdetError as {@link Detector.trainStep}, but for losses that are not finite: those are returned, unless there can be
+   *   none, as a two-stage detector finds no proposals in numbers that are not finite
    */
   async losses(
     batch: readonly TrainingSample[],
@@ -344,7 +350,8 @@ export class Detector implements AsyncDisposable {
   }
 
   /**
-   * Parameters and buffers under torchvision's names, in its order. On the CPU the tensors are the model's own memory.
+   * Parameters and buffers under torchvision's names, in its order. On the CPU the tensors are the model's own memory: read them, or
+   * copy them. What is written there reaches predict() only when it is given to {@link Detector.loadStateDict} too.
    *
    * @throws TorchdetError ERR_DISPOSED
    */

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'ERR_LOSS_NOT_FINITE'
   | 'ERR_MODEL_UNKNOWN'
   | 'ERR_NATIVE'
+  | 'ERR_NOT_FINITE'
   | 'ERR_OPTION_UNKNOWN'
   | 'ERR_OPTION_VALUE'
   | 'ERR_OUT_OF_MEMORY'
@@ -84,13 +85,21 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
 /**
  * Rejects options torchdet does not know: a misspelt option that silently does nothing costs its user hours.
  *
- * @throws TorchdetError ERR_OPTION_UNKNOWN naming the option, the place and the nearest known name.
+ * @throws TorchdetError ERR_OPTION_UNKNOWN naming the option, the place and the nearest known name; ERR_INVALID_ARGUMENT where
+ *   there are no options, which JavaScript callers may forget.
  */
 export function rejectUnknownOptions(
   where: string,
   options: object,
   known: readonly string[],
 ): void {
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null) {
+    throw new TorchdetError(
+      'ERR_INVALID_ARGUMENT',
+      `${where}: options must be an object, got ${String(given)}.`,
+    );
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const nearest = nearestName(name, known);
@@ -99,6 +108,22 @@ export function rejectUnknownOptions(
     const hint = nearest ? ` Did you mean "${nearest}"?` : ` ${all}`;
     throw new TorchdetError('ERR_OPTION_UNKNOWN', `${where}: unknown option "${name}".${hint}`);
   }
+}
+
+/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor true or false */
+export function checkFlag(where: string, option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw optionError(where, option, value, 'true or false');
+}
+
+/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor an AbortSignal */
+export function checkSignal(where: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  const given = signal instanceof AbortController ? 'its AbortController' : typeof signal;
+  throw new TorchdetError(
+    'ERR_OPTION_VALUE',
+    `${where}: option "signal" must be an AbortSignal, got ${given}.`,
+  );
 }
 
 /** An option whose value does not fit: names the place, the option, the value and what would be right. */

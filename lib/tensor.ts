@@ -1,6 +1,6 @@
 import type { DType, NativeTensor, TypedArray } from '../binding';
 import { engine } from './engine';
-import { TorchdetError } from './errors';
+import { optionError, TorchdetError } from './errors';
 
 export type { DType, TypedArray } from '../binding';
 
@@ -57,6 +57,13 @@ export class Tensor {
         `Tensor.from: a ${data.constructor.name} needs a dtype ("float16" or "bfloat16").`,
       );
     }
+    // Bytes may be those of any numbers.
+    if (own !== undefined && own !== 'uint8' && own !== chosen) {
+      throw new TorchdetError(
+        'ERR_INVALID_ARGUMENT',
+        `Tensor.from: a ${data.constructor.name} holds ${own}, which is not read as ${chosen}.`,
+      );
+    }
     if (data.buffer instanceof SharedArrayBuffer) {
       throw new TorchdetError(
         'ERR_INVALID_ARGUMENT',
@@ -77,6 +84,12 @@ export class Tensor {
 
   /** Numbers of `torch.randn` (normal) or `torch.rand` (uniform) after `torch.manual_seed(seed)`: the same as Python's. */
   static random(kind: 'normal' | 'uniform', shape: readonly number[], seed = 0): Tensor {
+    if (!['normal', 'uniform'].includes(kind)) {
+      throw optionError('Tensor.random', 'kind', kind, "'normal' or 'uniform'");
+    }
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw optionError('Tensor.random', 'seed', seed, 'a non-negative integer');
+    }
     return new Tensor(engine().Tensor.random(kind, shape, seed));
   }
 

@@ -1,6 +1,7 @@
 /** Images on their way to the network: which of the waiting ones go together, in one call or in several. */
 import type { CancelToken, NativeDetections, NativeImage } from '../../binding';
 import type { BatchPlace } from './batches';
+import { onAbort } from './calls';
 
 /** How a call wants its images detected; batches are of calls that want the same. */
 export interface DetectOptions {
@@ -15,7 +16,7 @@ export interface BatchDetector {
   /** Detects in images that go through the network together. */
   readonly detect: (
     images: readonly NativeImage[],
-    options: DetectOptions,
+    options: DetectOptions & { readonly names: readonly string[] },
     token: CancelToken,
   ) => Promise<NativeDetections[]>;
   readonly cancelToken: () => CancelToken;
@@ -101,10 +102,11 @@ export class BatchQueue {
   ): Promise<NativeDetections[]> {
     if (images.length === 0 || signal?.aborted) return [];
     const call = new BatchCall(this.#calls++, options, images.length);
-    const cancel = () => {
-      this.#cancel(call);
-    };
-    signal?.addEventListener('abort', cancel, { once: true });
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        this.#cancel(call);
+      });
     for (const [index, image] of images.entries()) {
       this.#waiting.push({ call, index, image, ...this.#place(call, image, index) });
     }
@@ -112,7 +114,7 @@ export class BatchQueue {
     try {
       return await call.done;
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      leave?.();
     }
   }
 
@@ -157,7 +159,9 @@ export class BatchQueue {
     for (const call of calls) call.running += 1;
     try {
       const images = pieces.map(({ image }) => image);
-      const found = await this.detector.detect(images, options, batch.token);
+      // Of the caller's list, not of the batch.
+      const names = pieces.map(({ index }) => `images[${index}]`);
+      const found = await this.detector.detect(images, { ...options, names }, batch.token);
       for (const [k, { call, index }] of pieces.entries()) {
         const detections = found[k];
         if (detections) call.found.set(index, detections);

@@ -67,6 +67,47 @@ export class PendingCalls {
   }
 }
 
+interface Listeners {
+  readonly all: Set<() => void>;
+  readonly tell: () => void;
+}
+
+const listening = new WeakMap<AbortSignal, Listeners>();
+
+function listenersOf(signal: AbortSignal): Listeners {
+  const there = listening.get(signal);
+  if (there) return there;
+  const all = new Set<() => void>();
+  const tell = () => {
+    for (const listener of all) listener();
+  };
+  signal.addEventListener('abort', tell, { once: true });
+  const listeners = { all, tell };
+  listening.set(signal, listeners);
+  return listeners;
+}
+
+/**
+ * Calls `listener` once the signal is aborted. A signal has one listener of ours, however many calls it is given to: one for all calls
+ * of a server is no leak, which Node would warn of.
+ *
+ * @returns ends it
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const { all, tell } = listenersOf(signal);
+  // The same function may be given twice.
+  const own = () => {
+    listener();
+  };
+  all.add(own);
+  return () => {
+    all.delete(own);
+    if (all.size > 0 || listening.get(signal)?.all !== all) return;
+    signal.removeEventListener('abort', tell);
+    listening.delete(signal);
+  };
+}
+
 /**
  * Ties work to an AbortSignal: rejects with the signal's reason the moment it is aborted, and tells the work to stop.
  * `cancel`, where given, is called at most once.
@@ -79,15 +120,10 @@ export function abortable<T>(
   if (!signal) return start();
   if (signal.aborted) return Promise.reject(signal.reason as Error);
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => {
+    const leave = onAbort(signal, () => {
       cancel?.();
       reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    start()
-      .then(resolve, reject)
-      .finally(() => {
-        signal.removeEventListener('abort', onAbort);
-      });
+    });
+    start().then(resolve, reject).finally(leave);
   });
 }

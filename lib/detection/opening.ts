@@ -57,6 +57,14 @@ export function checkCategories(
 
 /** Says what a file is before LibTorch is asked to read it: its own words for other files help nobody. */
 export async function checkIsArchive(path: string): Promise<void> {
+  const given: unknown = path;
+  if (typeof given !== 'string') {
+    const shown = given instanceof URL ? `an address: fileURLToPath() makes it one` : typeof given;
+    throw new TorchdetError(
+      'ERR_INVALID_ARGUMENT',
+      `Detector.load: pass the archive's path, got ${shown}.`,
+    );
+  }
   try {
     await stat(path);
   } catch (cause) {

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import type { NativeDetections } from '../../binding';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { Tensor } from '../tensor';
@@ -118,14 +119,22 @@ export class DetectionResult implements Iterable<Detection> {
     }
     if (!this.masks) throw this.#lacking('mask', 'masks', 'Mask R-CNN does');
     this.#checkIndex('mask', index);
-    this.#maskData ??= this.masks.data as Float32Array;
     const size = this.width * this.height;
-    const probabilities = this.#maskData.subarray(index * size, (index + 1) * size);
+    const probabilities = this.#maskProbabilities(this.masks, index, size);
     const bitmap = new Uint8Array(size);
     // As float32, which the probabilities are: 0.3 of the two kinds differ.
     const limit = Math.fround(threshold);
     for (let i = 0; i < size; i++) if ((probabilities[i] ?? 0) > limit) bitmap[i] = 1;
     return bitmap;
+  }
+
+  #maskProbabilities(masks: Tensor, index: number, size: number): Float32Array {
+    // All masks of a large photo are more than some versions of Node make an array of.
+    if (masks.byteLength > constants.MAX_LENGTH) {
+      return masks.native.toTypedArray(index) as Float32Array;
+    }
+    this.#maskData ??= masks.data as Float32Array;
+    return this.#maskData.subarray(index * size, (index + 1) * size);
   }
 
   /**

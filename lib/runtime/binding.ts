@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Binding } from '../../binding';
@@ -51,7 +52,7 @@ export function loadBinding(): Binding {
     if (error instanceof TorchdetError) throw error;
     throw loadError(addonPath() ?? 'the native addon', libtorch, error);
   }
-  addon.initialize(TorchdetError);
+  addon.initialize(TorchdetError, constants.MAX_LENGTH);
   binding = addon;
   return addon;
 }

@@ -1,7 +1,13 @@
-import type { Binding, CancelToken, NativeDetector, StepResult } from '../../binding';
+import type { Binding, CancelToken, NativeDetector } from '../../binding';
 import { abortable, type PendingCalls, type Turn } from '../detection/calls';
 import { checkGroup, type ProcessGroup } from '../distributed/process-group';
-import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import {
+  checkFlag,
+  checkSignal,
+  optionError,
+  rejectUnknownOptions,
+  TorchdetError,
+} from '../errors';
 import { prepareImage } from '../images/input';
 import { Optimizer } from './optimizer';
 import { prepareTarget, type TrainingSample } from './targets';
@@ -78,7 +84,9 @@ function checkPositive(option: string, value: number | undefined): number | null
 }
 
 function checkBatch(where: string, batch: unknown): asserts batch is readonly TrainingSample[] {
-  if (Array.isArray(batch) && batch.length > 0) return;
+  const given: readonly unknown[] = Array.isArray(batch) ? Array.from(batch as unknown[]) : [];
+  const whole = given.every((sample) => typeof sample === 'object' && sample !== null);
+  if (given.length > 0 && whole) return;
   throw new TorchdetError(
     'ERR_INVALID_ARGUMENT',
     `${where}: pass an array of at least one { image, boxes, labels }.`,
@@ -88,16 +96,18 @@ function checkBatch(where: string, batch: unknown): asserts batch is readonly Tr
 const nameOf = (sample: TrainingSample, i: number) => sample.name ?? `batch[${i}]`;
 
 /** Says in the message which images these were, and what became of the step. */
-function explained(error: unknown, batch: readonly TrainingSample[]): unknown {
+function explained(error: unknown, batch: readonly TrainingSample[], step: boolean): unknown {
   if (!(error instanceof TorchdetError)) return error;
   const named = batch.some(({ name }) => name !== undefined);
   const list = batch.map((sample, i) => `${i}: ${nameOf(sample, i)}`).join(', ');
   if (error.code === 'ERR_LOSS_NOT_FINITE') {
-    const message = `Losses are not finite, so no step was made: ${error.message}. Images of the batch: ${list}.`;
+    const outcome = step ? ', so no step was made' : '';
+    const message = `Losses are not finite${outcome}: ${error.message}. Images of the batch: ${list}.`;
     return new TorchdetError(error.code, message, { cause: error });
   }
-  if (error.code === 'ERR_TARGET' && named && !(error.cause instanceof Error)) {
-    const message = `${error.message}. Images of the batch: ${list}.`;
+  const native = error.code === 'ERR_TARGET' || error.message.startsWith('images[');
+  if (native && named && !(error.cause instanceof Error)) {
+    const message = `${error.message.replace(/\.$/, '')}. Images of the batch: ${list}.`;
     return new TorchdetError(error.code, message, { cause: error });
   }
   return error;
@@ -132,9 +142,8 @@ export class DetectorTraining {
     rejectUnknownOptions('losses', options, LOSS_OPTIONS);
     checkBatch('losses', batch);
     const seed = checkSeed('losses', options.seed);
-    const run = (work: (turn: Turn) => Promise<Record<string, number>>) =>
-      this.#calls.runWithTurn(work);
-    return this.#run(run, batch, options, (images, targets, token) =>
+    checkSignal('losses', options.signal);
+    return this.#run(false, batch, options, (images, targets, token) =>
       this.#native.losses(images, targets, { seed }, token),
     );
   }
@@ -146,6 +155,8 @@ export class DetectorTraining {
     rejectUnknownOptions('trainStep', options, STEP_OPTIONS);
     checkBatch('trainStep', batch);
     const { accumulate = false, lossScale = 1, amp = 'off' } = options;
+    checkFlag('trainStep', 'accumulate', accumulate);
+    checkSignal('trainStep', options.signal);
     // JavaScript callers may leave it out.
     const optimizer: unknown = options.optimizer;
     if (!(optimizer instanceof Optimizer)) {
@@ -168,9 +179,7 @@ export class DetectorTraining {
       group: group?.native ?? null,
     };
     try {
-      const change = (work: (turn: Turn) => Promise<StepResult>) =>
-        this.#calls.changeWithTurn(work);
-      return await this.#run(change, batch, options, (images, targets, token) =>
+      return await this.#run(true, batch, options, (images, targets, token) =>
         this.#native.trainStep(images, targets, optimizer.native, step, token),
       );
     } catch (error) {
@@ -188,7 +197,8 @@ export class DetectorTraining {
   }
 
   async #run<Result>(
-    begin: (work: (turn: Turn) => Promise<Result>) => Promise<Result>,
+    /** Whether it changes the weights. */
+    step: boolean,
     batch: readonly TrainingSample[],
     { signal, maxPixels }: LossOptions,
     call: (
@@ -218,9 +228,11 @@ export class DetectorTraining {
       token.cancel();
     };
     try {
-      return await abortable(signal, cancel, () => begin(work));
+      return await abortable(signal, cancel, () =>
+        step ? this.#calls.changeWithTurn(work) : this.#calls.runWithTurn(work),
+      );
     } catch (error) {
-      throw explained(error, batch);
+      throw explained(error, batch, step);
     }
   }
 }

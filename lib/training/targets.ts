@@ -37,7 +37,8 @@ function flatBoxes(where: string, boxes: TrainingSample['boxes']): Float32Array 
   }
   const flat = new Float32Array(boxes.length * 4);
   (boxes as readonly (readonly number[])[]).forEach((box, i) => {
-    if (!Array.isArray(box) || box.length !== 4) {
+    // What is no number would be made one: null, which JSON has for NaN, would be 0.
+    if (!Array.isArray(box) || box.length !== 4 || !box.every((x) => typeof x === 'number')) {
       fail(where, `box ${i} must be [x1, y1, x2, y2], got ${JSON.stringify(box)}.`);
     }
     flat.set(box, i * 4);
@@ -71,6 +72,22 @@ function sizeOf(image: NativeImage): { height: number; width: number } {
   return { height, width };
 }
 
+function isRle(mask: unknown): mask is Rle | UncompressedRle {
+  if (typeof mask !== 'object' || mask === null) return false;
+  const { size, counts }: { size?: unknown; counts?: unknown } = mask;
+  const runs = typeof counts === 'string' || Array.isArray(counts);
+  return Array.isArray(size) && size.length === 2 && runs;
+}
+
+function decoded(where: string, mask: Rle | UncompressedRle, i: number): Uint8Array {
+  try {
+    return decode(mask);
+  } catch (error) {
+    if (!(error instanceof TorchdetError)) throw error;
+    return fail(where, `mask ${i}: ${error.message}`);
+  }
+}
+
 function maskBytes(
   where: string,
   masks: NonNullable<TrainingSample['masks']>,
@@ -85,16 +102,20 @@ function maskBytes(
       `masks must hold boxes x height x width = ${count} x ${height} x ${width} = ${count * each} bytes, got ${masks.length}.`,
     );
   }
+  if (!Array.isArray(masks)) fail(where, 'masks must be bytes, or a list in COCO’s encoding.');
   if (masks.length !== count) {
     fail(where, `there must be a mask for each box, got ${masks.length} for ${count} boxes.`);
   }
   const bytes = new Uint8Array(count * each);
   masks.forEach((mask, i) => {
+    if (!isRle(mask)) {
+      fail(where, `mask ${i} must be { size: [height, width], counts }; polygons are not taken.`);
+    }
     const [rows, columns] = mask.size;
     if (rows !== height || columns !== width) {
       fail(where, `mask ${i} is ${rows} x ${columns} pixels, the image ${height} x ${width}.`);
     }
-    bytes.set(decode(mask), i * each);
+    bytes.set(decoded(where, mask, i), i * each);
   });
   return bytes;
 }
@@ -133,7 +154,9 @@ export function prepareTarget(
   const count = boxes.length / 4;
   const labels = labelNumbers(where, sample.labels, count);
   const size = sizeOf(image);
-  const { masks, keypoints, labelledClasses } = sample;
+  const { keypoints, labelledClasses } = sample;
+  // Of no boxes there are no masks to give.
+  const masks = sample.masks ?? (count === 0 ? new Uint8Array(0) : undefined);
   const marked = labelledClasses && new Set(classList(where, labelledClasses));
   const marksAll =
     marked &&

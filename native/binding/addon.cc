@@ -22,7 +22,9 @@ namespace torchdet::binding {
 namespace {
 
 Napi::Value initialize(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).set_error_class(info[0].As<Napi::Function>());
+  Environment& environment = Environment::of(info.Env());
+  environment.set_error_class(info[0].As<Napi::Function>());
+  environment.largest_array = static_cast<size_t>(info[1].ToNumber().Int64Value());
   return info.Env().Undefined();
 }
 

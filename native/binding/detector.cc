@@ -1,5 +1,7 @@
 #include "detector.h"
 
+#include <algorithm>
+
 #include "../memory/allocator.h"
 #include "calls.h"
 #include "cancel_token.h"
@@ -112,6 +114,10 @@ Napi::Value DetectorObject::predict(const Napi::CallbackInfo& info) {
     auto images = to_images(info[0]);
     std::vector<ImageSize> sizes;
     for (const ImageView& image : images) sizes.push_back({image.height, image.width});
+    if (const Napi::Value given = options.Get("names"); given.IsArray()) {
+      const std::vector<std::string> names = strings(given, "names");
+      for (size_t i = 0; i < std::min(names.size(), images.size()); ++i) images[i].name = names[i];
+    }
     return run_on_device(
         Environment::of(info.Env()), live()->module->device,
         [state = live(), images = std::move(images),

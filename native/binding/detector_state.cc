@@ -1,10 +1,13 @@
 #include "detector_state.h"
 
+#include <ATen/ops/isnan.h>
 #include <c10/core/InferenceMode.h>
 
+#include "../detection/checks.h"
 #include "../script/dense_network.h"
 #include "../script/forward_detector.h"
 #include "../script/network.h"
+#include "../script/state.h"
 #include "errors.h"
 
 namespace torchdet::binding {
@@ -19,6 +22,22 @@ std::unique_ptr<detection::RcnnNetwork> make_exact(const DrivenRcnn&, const Modu
 
 std::unique_ptr<detection::DenseNetwork> make_exact(const DrivenDense&, const Module& module) {
   return script::make_exact_dense_network(module);
+}
+
+// The fused ReLU of a compiled network makes 0 of NaN, so that what is NaN must be told before.
+void check_pixels_finite(const detection::ImageView& image) {
+  // Looking at those of a device would wait for it; its way of detecting looks at what comes out.
+  if (!image.tensor.defined() || !image.tensor.is_cpu()) return;
+  detection::check_finite(image.tensor, image.name.c_str());
+}
+
+void check_weights_finite(const Module& module) {
+  for (const script::StateEntry& entry : script::state_of(module)) {
+    // Buffers may hold infinities on purpose, as masks of attention.
+    if (!entry.tensor.is_floating_point()) continue;
+    if (entry.is_parameter || at::isnan(entry.tensor).any().item<bool>())
+      detection::check_finite(entry.tensor, entry.name.c_str());
+  }
 }
 
 }  // namespace
@@ -71,6 +90,7 @@ typename AnyDriven::Network& DetectorState::network(AnyDriven& driven, bool exac
       throw CodedError("ERR_CALIBRATION",
                        std::string("The calibration does not fit this network: ") + error.what());
     }
+    check_weights_finite(module->module);
     driven.compiled_version = version;
   }
   return *driven.compiled;
@@ -96,6 +116,7 @@ std::vector<detection::Detections> DetectorState::predict(
     const std::vector<detection::ImageView>& images, double score_threshold, bool exact,
     const detection::Checkpoint& checkpoint) {
   c10::InferenceMode no_gradients;
+  for (const detection::ImageView& image : images) check_pixels_finite(image);
   return drive(
       exact,
       [&](auto& driven, auto& form) {

@@ -59,10 +59,11 @@ void DetectorState::observe(const std::vector<detection::ImageView>& images,
     if (!observation_) {
       c10::InferenceMode ordinary(false);
       c10::AutoGradMode no_gradients(false);
-      observation_ = std::make_unique<Observation>();
-      observation_->weights = fingerprint();
+      auto observation = std::make_unique<Observation>();
+      observation->weights = fingerprint();
       driven.observing = make_compiled(
-          driven, module->module, {script::Precision::kFloat32, nullptr, &observation_->observer});
+          driven, module->module, {script::Precision::kFloat32, nullptr, &observation->observer});
+      observation_ = std::move(observation);
     }
     if (observation_->weights != fingerprint()) {
       observation_.reset();

@@ -1,11 +1,18 @@
 // DetectorState in training: beside detection, which is in detector_state.cc.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ops/isnan.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "../script/dense_network.h"
 #include "../script/network.h"
 #include "../script/state.h"
 #include "detector_state.h"
+#include "errors.h"
 
 namespace torchdet::binding {
 namespace {
@@ -28,21 +35,50 @@ typename AnyDriven::Network& training_form(AnyDriven& driven, const Module& modu
   return *driven.training;
 }
 
-// Puts a module's buffers back when it goes: running statistics move in training mode.
+bool all_finite(const training::LossValues& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [](const auto& loss) { return std::isfinite(loss.second); });
+}
+
+// Puts a module's buffers back when it goes, unless they may stay as they are by then: running
+// statistics move in training mode.
 class KeptBuffers {
  public:
   explicit KeptBuffers(const Module& module) {
     for (const script::StateEntry& entry : script::state_of(module))
-      if (!entry.is_parameter) kept_.emplace_back(entry.tensor, entry.tensor.clone());
+      if (!entry.is_parameter) kept_.push_back({entry.name, entry.tensor, entry.tensor.clone()});
   }
   ~KeptBuffers() {
-    for (auto& [buffer, value] : kept_) buffer.copy_(value);
+    const c10::AutoGradMode no_gradients(false);
+    for (Kept& kept : kept_) kept.buffer.copy_(kept.value);
+  }
+  void let_go() { kept_.clear(); }
+
+  // A norm that saw one number of a channel has divided by none for its variance. torch refuses such
+  // a batch; here it is seen by what it did.
+  void check_measured() const {
+    const c10::AutoGradMode no_gradients(false);
+    std::vector<at::Tensor> sums;
+    for (const Kept& kept : kept_)
+      if (kept.buffer.is_floating_point()) sums.push_back(at::sum(kept.buffer, at::kDouble));
+    if (sums.empty() || !at::isnan(at::stack(sums)).any().item<bool>()) return;
+    for (const Kept& kept : kept_) {
+      if (!at::isnan(kept.buffer).any().item<bool>()) continue;
+      throw CodedError("ERR_NOT_FINITE",
+                       kept.name +
+                           " became NaN, so no step was made: a norm needs more than one number of "
+                           "each channel. Use a larger batch, larger images, or frozen norms.");
+    }
   }
   KeptBuffers(const KeptBuffers&) = delete;
   KeptBuffers& operator=(const KeptBuffers&) = delete;
 
  private:
-  std::vector<std::pair<at::Tensor, at::Tensor>> kept_;
+  struct Kept {
+    std::string name;
+    at::Tensor buffer, value;
+  };
+  std::vector<Kept> kept_;
 };
 
 }  // namespace
@@ -75,10 +111,19 @@ training::StepResult DetectorState::train_step(
     training::Optimizer& optimizer, std::optional<uint64_t> seed,
     const training::StepOptions& options, const detection::Checkpoint& checkpoint,
     const std::function<void(training::Optimizer&)>& exchange) {
-  // Running statistics move also where no step is made.
   ++module->version;
-  return training::train_step([&] { return losses(images, targets, seed, checkpoint); }, optimizer,
-                              options, c10::Device(module->device), checkpoint, exchange);
+  // Where no step is made, statistics of its images, which may be NaN, must not stay either.
+  KeptBuffers kept(module->module);
+  const auto forward = [&] {
+    detection::Losses found = losses(images, targets, seed, checkpoint);
+    // Losses that are not finite are told as such.
+    if (all_finite(training::values_of(found))) kept.check_measured();
+    return found;
+  };
+  const training::StepResult result = training::train_step(
+      forward, optimizer, options, c10::Device(module->device), checkpoint, exchange);
+  kept.let_go();
+  return result;
 }
 
 }  // namespace torchdet::binding

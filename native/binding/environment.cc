@@ -89,24 +89,25 @@ Environment::~Environment() { close(); }
 Napi::Promise Environment::enqueue(const std::string& device, std::unique_ptr<AsyncJob> job) {
   releases_->drain(env_);
   const Napi::Promise promise = job->promise();
+  // First: where the system refuses a thread, there is nothing to wait for.
+  Executor& thread = executor(device);
   // A promise somebody waits for keeps the process alive, an idle executor does not.
   if (pending_++ == 0) channel_.Ref(env_);
-  executor(device).enqueue(std::move(job));
+  thread.enqueue(std::move(job));
   return promise;
 }
 
 Executor& Environment::executor(const std::string& device) {
-  auto& executor = executors_[device];
-  if (!executor) {
-    executor = std::make_unique<Executor>(threads_, [this](std::unique_ptr<Job> job) {
-      auto* done = static_cast<AsyncJob*>(job.release());
-      // Refused only while closing.
-      if (channel_.BlockingCall(done) == napi_ok) return;
-      done->abandon();
-      delete done;
-    });
-  }
-  return *executor;
+  const auto found = executors_.find(device);
+  if (found != executors_.end()) return *found->second;
+  auto executor = std::make_unique<Executor>(threads_, [this](std::unique_ptr<Job> job) {
+    auto* done = static_cast<AsyncJob*>(job.release());
+    // Refused only while closing.
+    if (channel_.BlockingCall(done) == napi_ok) return;
+    done->abandon();
+    delete done;
+  });
+  return *executors_.emplace(device, std::move(executor)).first->second;
 }
 
 void Environment::call_js(Napi::Env env, Napi::Function, Environment* self, AsyncJob* job) {

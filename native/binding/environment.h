@@ -96,6 +96,9 @@ class Environment {
   bool closing() const { return closing_.load() || exiting_.load(); }
   const std::shared_ptr<ReleaseList>& releases() const { return releases_; }
 
+  // Bytes that this version of Node makes a typed array of.
+  size_t largest_array = size_t(1) << 31;
+
   Napi::FunctionReference tensor_class;
   Napi::FunctionReference module_class;
   Napi::FunctionReference cancel_token_class;

@@ -4,6 +4,9 @@
 
 #include <new>
 
+#include "../detection/checks.h"
+#include "../detection/types.h"
+
 namespace torchdet::binding {
 namespace {
 
@@ -20,6 +23,10 @@ Failure to_failure(const std::exception_ptr& exception, const std::string& fallb
     std::rethrow_exception(exception);
   } catch (const CodedError& error) {
     return {error.code(), error.what()};
+  } catch (const detection::ImageError& error) {
+    return {"ERR_INVALID_ARGUMENT", error.what()};
+  } catch (const detection::NotFiniteError& error) {
+    return {"ERR_NOT_FINITE", error.what()};
   } catch (const c10::Error& error) {
     return from_torch(error.what_without_backtrace(), fallback_code);
   } catch (const std::bad_alloc&) {

@@ -10,6 +10,7 @@ namespace {
 
 detection::ImageView to_image(const Napi::Value& value, const std::string& where) {
   detection::ImageView image;
+  image.name = where;
   if (TensorObject::is_tensor(value)) {
     image.tensor = TensorObject::unwrap(value);
     if (image.tensor.dim() != 3) {

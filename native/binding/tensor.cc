@@ -1,11 +1,9 @@
 #include "tensor.h"
 
-#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
-
-#include <mutex>
 
 #include "calls.h"
 #include "dtypes.h"
@@ -17,13 +15,21 @@ namespace {
 // Marks our objects, so that an object of another addon is told apart from ours.
 constexpr napi_type_tag kTensorTag = {0x746f726368646574, 0x74656e736f720001};
 
+// JavaScript's integers; their bytes do not overflow either.
+constexpr size_t kMost = size_t(1) << 53;
+
 size_t element_count(const std::vector<int64_t>& shape) {
   size_t count = 1;
   for (const int64_t size : shape) {
     if (size < 0)
       throw CodedError("ERR_INVALID_ARGUMENT",
                        "a tensor's shape cannot hold " + std::to_string(size));
-    count *= static_cast<size_t>(size);
+    size_t product = 0;
+    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &product) || product > kMost) {
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "a tensor's shape cannot hold that many elements: at most 2^53");
+    }
+    count = product;
   }
   return count;
 }
@@ -31,12 +37,21 @@ size_t element_count(const std::vector<int64_t>& shape) {
 // Hands a tensor's memory to JavaScript as an ArrayBuffer that keeps the tensor alive; copies where
 // the runtime forbids external buffers (Electron).
 napi_value external_buffer(Napi::Env env, const at::Tensor& tensor) {
+  // Node refuses more only after it took the memory over, and with it the finalizer.
+  const size_t most = Environment::of(env).largest_array;
+  if (tensor.nbytes() > most) {
+    throw CodedError("ERR_INVALID_ARGUMENT",
+                     "a typed array holds at most " + std::to_string(most) +
+                         " bytes here, the tensor has " + std::to_string(tensor.nbytes()));
+  }
   auto* keeper = new at::Tensor(tensor);
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
       env, tensor.mutable_data_ptr(), tensor.nbytes(),
       [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer);
   if (status == napi_ok) return buffer;
+  // Any other failure comes after the runtime took the keeper.
+  if (status != napi_no_external_buffers_allowed) throw Napi::Error::New(env);
   delete keeper;
   Napi::ArrayBuffer copy = Napi::ArrayBuffer::New(env, tensor.nbytes());
   std::memcpy(copy.Data(), tensor.const_data_ptr(), tensor.nbytes());
@@ -135,11 +150,11 @@ Napi::Value TensorObject::random(const Napi::CallbackInfo& info) {
     const std::string kind = info[0].ToString();
     const std::vector<int64_t> shape = integers(info[1], "shape");
     static_cast<void>(element_count(shape));
-    static std::mutex generator_in_use;
-    std::lock_guard<std::mutex> lock(generator_in_use);
-    at::manual_seed(static_cast<uint64_t>(info[2].ToNumber().Int64Value()));
-    return wrap(info.Env(),
-                kind == "normal" ? at::randn(shape, at::kFloat) : at::rand(shape, at::kFloat));
+    // Of its own: LibTorch's is the whole process's, and a seeded step may be drawing from it.
+    const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(
+        static_cast<uint64_t>(info[2].ToNumber().Int64Value()));
+    return wrap(info.Env(), kind == "normal" ? at::randn(shape, generator, at::kFloat)
+                                             : at::rand(shape, generator, at::kFloat));
   });
 }
 
@@ -166,6 +181,7 @@ Napi::Value TensorObject::to_typed_array(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     at::Tensor tensor = live().detach();
+    if (info[0].IsNumber()) tensor = tensor[info[0].ToNumber().Int64Value()];
     if (!tensor.is_cpu()) tensor = tensor.cpu();
     if (!tensor.is_contiguous()) {
       tensor = tensor.contiguous();

@@ -24,7 +24,7 @@ using ops::float_if_half;
 
 // Output pixels, of all images, whose columns are in memory at once: about 256 MiB of float32.
 int64_t rows_at_once(const DeformShape& shape) {
-  const int64_t fit = (int64_t(64) << 20) / (shape.taps() * shape.channels);
+  const int64_t fit = (int64_t(64) << 20) / std::max<int64_t>(1, shape.taps() * shape.channels);
   return std::min(shape.batch * shape.out_pixels(), std::max<int64_t>(1, fit));
 }
 

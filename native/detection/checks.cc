@@ -14,9 +14,9 @@ void check_finite(const at::Tensor& tensor, const char* what) {
   if (std::isfinite(at::sum(tensor).item<double>())) return;
   const int64_t finite = at::sum(at::isfinite(tensor)).item<int64_t>();
   if (finite == tensor.numel()) return;
-  throw NotFiniteError(c10::str("the network's ", what, " hold ", tensor.numel() - finite,
-                                " NaN or infinite numbers of ", tensor.numel(), " (shape ",
-                                tensor.sizes(), "); check the weights and the input images"));
+  throw NotFiniteError(c10::str(what, ": ", tensor.numel() - finite, " NaN or infinite numbers of ",
+                                tensor.numel(), " (shape ", tensor.sizes(),
+                                "); check the weights and the input images"));
 }
 
 }  // namespace torchdet::detection

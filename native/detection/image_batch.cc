@@ -6,6 +6,7 @@
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
+#include <c10/util/StringUtil.h>
 
 #include <algorithm>
 
@@ -17,30 +18,30 @@ namespace {
 
 constexpr int64_t kChannels = 3;
 
-void check_pixels(const ImageView& image, size_t index) {
-  TORCH_CHECK(image.channels == 1 || image.channels == 3 || image.channels == 4, "image ", index,
+void check_pixels(const ImageView& image) {
+  TORCH_CHECK(image.channels == 1 || image.channels == 3 || image.channels == 4, image.name,
               " has ", image.channels, " channels; pixels come with 1, 3 or 4");
-  TORCH_CHECK(image.width > 0 && image.height > 0, "image ", index, " is ", image.width, " x ",
+  TORCH_CHECK(image.width > 0 && image.height > 0, image.name, " is ", image.width, " x ",
               image.height, " pixels (width x height); both must be positive");
-  TORCH_CHECK(image.pixels != nullptr, "image ", index, " has neither pixels nor a tensor");
+  TORCH_CHECK(image.pixels != nullptr, image.name, " has neither pixels nor a tensor");
 }
 
-void check_tensor(const at::Tensor& tensor, size_t index) {
-  TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.dim() == 3, "image ", index,
+void check_tensor(const at::Tensor& tensor, const std::string& name) {
+  TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.dim() == 3, name,
               " is a tensor of ", tensor.scalar_type(), " and shape ", tensor.sizes(),
               "; wanted is float32 of shape [channels, height, width]");
-  TORCH_CHECK(tensor.size(0) == 1 || tensor.size(0) == kChannels, "image ", index,
+  TORCH_CHECK(tensor.size(0) == 1 || tensor.size(0) == kChannels, name,
               " is a tensor of shape ", tensor.sizes(), " with ", tensor.size(0),
               " channels; wanted are 1 or 3");
-  TORCH_CHECK(tensor.numel() > 0, "image ", index, " is an empty tensor of shape ", tensor.sizes());
+  TORCH_CHECK(tensor.numel() > 0, name, " is an empty tensor of shape ", tensor.sizes());
 }
 
-ImageSize checked_size(const ImageView& image, size_t index) {
+ImageSize checked_size(const ImageView& image) {
   if (image.tensor.defined()) {
-    check_tensor(image.tensor, index);
+    check_tensor(image.tensor, image.name);
     return {image.tensor.size(1), image.tensor.size(2)};
   }
-  check_pixels(image, index);
+  check_pixels(image);
   return {image.height, image.width};
 }
 
@@ -148,11 +149,14 @@ ImageBatch make_image_batch(const std::vector<ImageView>& images, const Transfor
               " sizes for ", images.size(), " images");
   ImageBatch batch;
   for (size_t i = 0; i < images.size(); ++i) {
-    const ImageSize original = checked_size(images[i], i);
+    const ImageSize original = checked_size(images[i]);
     const ImageSize size = resized_size(original, min_size_of(i, config, min_sizes), config);
-    TORCH_CHECK(size[0] > 0 && size[1] > 0, "image ", i, " of ", original[1], " x ", original[0],
-                " pixels (width x height) would be resized to ", size[1], " x ", size[0],
-                "; it is too narrow for a longer side of at most ", config.max_size);
+    if (size[0] <= 0 || size[1] <= 0) {
+      throw ImageError(c10::str(images[i].name, ": ", original[1], " x ", original[0],
+                                " pixels (width x height) would be resized to ", size[1], " x ",
+                                size[0], "; it is too narrow for a longer side of at most ",
+                                config.max_size));
+    }
     batch.original_sizes.push_back(original);
     batch.image_sizes.push_back(size);
   }

@@ -1,6 +1,7 @@
 #include "training_batch.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/max.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <c10/util/Exception.h>
@@ -39,6 +40,9 @@ void check_shapes(const Target& target, TargetParts parts, const ImageSize& size
           "the masks of image ", index, " are ", target.masks.scalar_type(), " of shape ",
           target.masks.sizes(), "; wanted is uint8 of shape [", count, ", ", size[0], ", ", size[1],
           "], one of the image's size for each box");
+    const int largest = count == 0 ? 0 : at::max(target.masks).item<uint8_t>();
+    check(largest <= 1, "the masks of image ", index, " hold ", largest,
+          "; a mask's bytes are 0 or 1");
   }
   if (parts.keypoints) {
     check(target.keypoints.defined(), "the model has a keypoint branch, but the target of image ",

@@ -26,6 +26,14 @@ struct ImageView {
   int64_t channels = 0;
   // CHW float32 in 0..1, any device, 3 channels (or 1, which is repeated).
   at::Tensor tensor;
+  // What messages call it.
+  std::string name = "an image";
+};
+
+// An image that the model cannot take, whoever gave it.
+class ImageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 using ImageSize = std::array<int64_t, 2>;  // height, width

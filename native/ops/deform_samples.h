@@ -24,7 +24,8 @@ struct DeformShape {
   TORCHDET_HOST_DEVICE int64_t offset_group_channels() const { return channels / offset_groups; }
   // Output pixels whose columns are in memory at once: at most about 32 MiB of float32.
   int64_t chunk() const {
-    return std::min(out_pixels(), std::max<int64_t>(1, (int64_t(8) << 20) / (taps() * channels)));
+    const int64_t column = std::max<int64_t>(1, taps() * channels);
+    return std::min(out_pixels(), std::max<int64_t>(1, (int64_t(8) << 20) / column));
   }
 };
 

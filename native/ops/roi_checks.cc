@@ -71,6 +71,10 @@ void check_image_indices(const char* name, const at::Tensor& rois, int64_t image
 
 int64_t position_sensitive_channels(const char* name, int64_t channels, int64_t pooled_height,
                                     int64_t pooled_width) {
+  TORCH_CHECK(pooled_height > 0 && pooled_height <= channels && pooled_width > 0 &&
+                  pooled_width <= channels,
+              name, ": pooled height and width must be from 1 to the ", channels,
+              " input channels, got ", pooled_height, " x ", pooled_width);
   const int64_t bins = pooled_height * pooled_width;
   TORCH_CHECK(channels % bins == 0, name,
               ": input channels must be a multiple of pooled height x width (", pooled_height,

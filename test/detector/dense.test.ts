@@ -276,7 +276,7 @@ describe('one-stage detectors', () => {
       message: /class logits hold \d+ NaN/,
     });
     const found = findOn(detector, [{ y: 0, x: 0, logits: {}, deltas: [0, Infinity, 0, 0] }]);
-    await assert.rejects(found, { message: /box regression hold 1 NaN or infinite/ });
+    await assert.rejects(found, { message: /box regression: 1 NaN or infinite/ });
   });
 
   it('say how the head and the anchors disagree', async () => {

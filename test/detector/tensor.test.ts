@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { Tensor } from '../../lib';
+import { constants } from 'node:buffer';
+import { Tensor, TorchdetError } from '../../lib';
+import { engine } from '../../lib/engine';
 import { runScript } from './helpers';
 
 describe('Tensor', () => {
@@ -67,6 +69,37 @@ describe('Tensor', () => {
       code: 'ERR_INVALID_ARGUMENT',
       message: /shared between threads/,
     });
+    for (const shape of [[2 ** 31, 2 ** 31], [2 ** 60, 4], [2 ** 53 + 2]]) {
+      assert.throws(() => Tensor.from(new Float32Array(0), shape), {
+        code: 'ERR_INVALID_ARGUMENT',
+        message: /at most 2\^53/,
+      });
+    }
+    assert.throws(() => Tensor.from(new Float32Array(1), [1], 'int32'), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /Float32Array holds float32, which is not read as int32/,
+    });
+    assert.deepEqual(Tensor.from(Buffer.alloc(8), [2], 'float32').shape, [2]);
+    const normal = 'gauss' as 'normal';
+    assert.throws(() => Tensor.random(normal, [1]), { code: 'ERR_OPTION_VALUE' });
+    assert.throws(() => Tensor.random('normal', [1], -1), { code: 'ERR_OPTION_VALUE' });
+  });
+
+  it('refuses an array larger than Node makes, and gives its parts', () => {
+    const tensor = Tensor.from(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2]);
+    const binding = engine();
+    // As if this Node made none of more than 16 bytes: a tensor of 4 GiB would be too much for a test.
+    binding.initialize(TorchdetError, 16);
+    try {
+      assert.throws(() => tensor.data, {
+        code: 'ERR_INVALID_ARGUMENT',
+        message: /at most 16 bytes here, the tensor has 24/,
+      });
+      assert.deepEqual([...tensor.native.toTypedArray(1)], [3, 4]);
+    } finally {
+      binding.initialize(TorchdetError, constants.MAX_LENGTH);
+    }
+    assert.equal(tensor.data.length, 6);
   });
 
   it('draws the numbers that torch draws', () => {

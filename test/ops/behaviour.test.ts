@@ -33,6 +33,26 @@ describe('operators on arguments that torchvision does not stand', () => {
     assert.deepEqual(largest, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
+  it('refuses more position-sensitive bins than there are channels', async () => {
+    const rois = floats([0, 0, 0, 2, 2], [1, 5]);
+    for (const side of [5, 2 ** 32]) {
+      const pooled = call('ps_roi_pool', [ones(), rois, 1, side, side]);
+      await assert.rejects(
+        pooled,
+        /pooled height and width must be from 1 to the 4 input channels/,
+      );
+    }
+  });
+
+  it('convolves no channels to the bias', async () => {
+    const [none, weight] = [floats([], [1, 0, 4, 4]), floats([], [2, 0, 3, 3])];
+    const offset = floats(Array<number>(18 * 4).fill(0), [1, 18, 2, 2]);
+    const bias = floats([3, 4], [2]);
+    const rest = [1, 1, 0, 0, 1, 1, 1, 1, false];
+    const found = await call('deform_conv2d', [none, weight, offset, offset, bias, ...rest]);
+    assert.deepEqual(found, [3, 3, 3, 3, 4, 4, 4, 4]);
+  });
+
   it('averages a RoI of astronomical size in no time', async () => {
     const rois = floats([0, -1e30, -1e30, 1e30, 1e30, 0, 0, 0, 4e6, 4e6], [2, 5]);
     const pooled = await call('roi_align', [ones(), rois, 1, 1, 1, 0, false]);

@@ -44,6 +44,10 @@ const BAD: Readonly<Record<string, readonly [Record<string, unknown>, RegExp]>> 
     { boxes: [[1, 2, 3]] },
     /^batch\[0\]: box 0 must be \[x1, y1, x2, y2\], got \[1,2,3\]\.$/,
   ],
+  'a box with null, as JSON has for NaN': [
+    { boxes: [[1, null, 20, 20]] },
+    /^batch\[0\]: box 0 must be \[x1, y1, x2, y2\], got \[1,null,20,20\]\.$/,
+  ],
   'flat boxes of six numbers': [
     { boxes: new Float32Array(6) },
     /^batch\[0\]: boxes must hold 4 numbers per box, got 6 numbers\.$/,
@@ -148,6 +152,9 @@ describe('targets that will not do', () => {
   });
 });
 
+/** Masks that no TypeScript would pass. */
+const wrong = (masks: unknown) => ({ masks }) as Partial<TrainingSample>;
+
 describe('targets of masks and keypoints that will not do', () => {
   before(() => {
     setThreads(1);
@@ -173,11 +180,19 @@ describe('targets of masks and keypoints that will not do', () => {
       [{ masks: masks.subarray(1) }, /masks must hold boxes x height x width = 1 x 40 x 60 = 2400/],
       [{ masks: [] }, /there must be a mask for each box, got 0 for 1 boxes/],
       [{ masks: [{ size: [4, 6], counts: [24] }] }, /mask 0 is 4 x 6 pixels, the image 40 x 60/],
+      [{ masks: new Uint8Array(60 * 40).fill(255) }, /the masks of image 0 hold 255; .* 0 or 1$/],
+      [{ masks: [{ size: [40, 60], counts: [7] }] }, /mask 0: rle: /],
+      [wrong([[5, 5, 40, 5, 40, 40]]), /mask 0 must be .* polygons are not taken/],
+      [wrong([null]), /mask 0 must be/],
+      [wrong([{ size: [40, 60] }]), /mask 0 must be/],
+      [wrong('x'), /masks must be bytes, or a list/],
     ];
     for (const [changes, message] of cases) {
       const losses = detector.losses([{ ...good, ...changes }]);
       await assert.rejects(losses, { code: 'ERR_TARGET', message });
     }
+    const empty = { image: good.image, boxes: [], labels: [] };
+    assert.equal((await detector.losses([empty])).loss_mask, 0);
   });
 
   it('keypoints', async () => {
