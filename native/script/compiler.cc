@@ -1,9 +1,8 @@
 #include "compiler.h"
 
-#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <map>
-#include <mutex>
 #include <sstream>
 
 #include "initializers.h"
@@ -32,12 +31,14 @@ c10::IValue value_of(const AttributeValue& value) {
 
 class Compiler {
  public:
+  explicit Compiler(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
+
   Module compile(const ModuleSpec& spec, const std::string& path) {
     // Own tensors first, then the children's: the order in which random numbers are drawn.
     Tensors tensors;
     for (const ParameterSpec& parameter : spec.parameters) {
-      tensors.emplace_back(parameter.name,
-                           make_parameter(parameter).requires_grad_(parameter.requires_grad));
+      const at::Tensor tensor = make_parameter(parameter, generator_);
+      tensors.emplace_back(parameter.name, tensor.requires_grad_(parameter.requires_grad));
     }
     for (const BufferSpec& buffer : spec.buffers)
       tensors.emplace_back(buffer.name, make_buffer(buffer));
@@ -109,6 +110,8 @@ class Compiler {
     return module;
   }
 
+  // Its own: the default one is the process's, and trainings draw from it meanwhile.
+  at::Generator generator_;
   std::shared_ptr<torch::jit::CompilationUnit> unit_ =
       std::make_shared<torch::jit::CompilationUnit>();
   std::shared_ptr<torch::jit::Resolver> resolver_ = make_resolver();
@@ -118,13 +121,8 @@ class Compiler {
 }  // namespace
 
 torch::jit::Module compile(const ModuleSpec& spec, uint64_t seed) {
-  // The default generator is the process's: two compilations at once would share each other's
-  // numbers.
-  static std::mutex generator_in_use;
-  std::lock_guard<std::mutex> lock(generator_in_use);
   at::NoGradGuard no_grad;
-  at::manual_seed(seed);
-  return Compiler().compile(spec, "");
+  return Compiler(seed).compile(spec, "");
 }
 
 }  // namespace torchdet::script

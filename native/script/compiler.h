@@ -9,7 +9,8 @@
 
 namespace torchdet::script {
 
-// Parameters are drawn depth-first, a module's own before its children's, after manual_seed(seed).
+// Parameters are drawn depth-first, a module's own before its children's, as after
+// manual_seed(seed), which the process's own generator does not notice.
 torch::jit::Module compile(const ModuleSpec& spec, uint64_t seed);
 
 }  // namespace torchdet::script

@@ -35,26 +35,26 @@ double kaiming_std(const ParameterSpec& spec) {
 
 }  // namespace
 
-at::Tensor make_parameter(const ParameterSpec& spec) {
+at::Tensor make_parameter(const ParameterSpec& spec, const at::Generator& generator) {
   at::Tensor tensor = at::empty(spec.shape, at::kFloat);
   const Initializer& init = spec.init;
   switch (init.kind) {
     case Initializer::Kind::kConstant:
       return tensor.fill_(init.first);
     case Initializer::Kind::kNormal:
-      return tensor.normal_(init.first, init.second);
+      return tensor.normal_(init.first, init.second, generator);
     case Initializer::Kind::kUniform:
-      return tensor.uniform_(init.first, init.second);
+      return tensor.uniform_(init.first, init.second, generator);
     case Initializer::Kind::kKaimingNormal:
-      return tensor.normal_(0, kaiming_std(spec));
+      return tensor.normal_(0, kaiming_std(spec), generator);
     case Initializer::Kind::kKaimingUniform: {
       const double bound = std::sqrt(3.0) * kaiming_std(spec);
-      return tensor.uniform_(-bound, bound);
+      return tensor.uniform_(-bound, bound, generator);
     }
     case Initializer::Kind::kXavierUniform: {
       const Fans fans = fans_of(spec);
       const double bound = std::sqrt(3.0) * init.first * std::sqrt(2.0 / (fans.in + fans.out));
-      return tensor.uniform_(-bound, bound);
+      return tensor.uniform_(-bound, bound, generator);
     }
   }
   return tensor;
