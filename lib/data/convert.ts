@@ -17,6 +17,7 @@ import {
 import { CocoWriter } from './write-coco';
 import { VocWriter } from './write-voc';
 import { YoloWriter } from './write-yolo';
+import { Written } from './written';
 
 /** Formats that can be written. */
 export type TargetFormat = 'coco' | 'voc' | 'yolo';
@@ -96,7 +97,7 @@ export async function countUnlisted(
 /**
  * Converts a data set, every split of it or the one named. Boxes, classes and splits are kept by all formats; what the
  * target cannot hold (masks in VOC, crowds in YOLO, ...) is counted in the result. What was wrong with the source is
- * left out.
+ * left out. Where it fails or is interrupted, what it wrote is taken away.
  *
  * @throws TorchdetError as {@link openDataset}; ERR_FILE where the folder is not empty or cannot be written
  */
@@ -121,14 +122,18 @@ export async function convertDataset(path: string, options: ConvertOptions): Pro
   }
   let done = 0;
   const step = () => onProgress?.(++done, total);
-  const names = new ImageNames();
-  const writer = new writers[to]({ out, images, names, losses, signal: options.signal, step });
+  const written = new Written();
+  const writer = new writers[to]({
+    ...{ out, images, names: new ImageNames(), losses, written, signal: options.signal, step },
+  });
   let objects = 0;
-  for (const { dataset, split } of datasets) {
-    for (let i = 0; i < dataset.length; i++) objects += dataset.entry(i).length;
-    await writer.add(dataset, split);
-  }
-  await writer.finish();
+  await written.during(async () => {
+    for (const { dataset, split } of datasets) {
+      for (let i = 0; i < dataset.length; i++) objects += dataset.entry(i).length;
+      await writer.add(dataset, split);
+    }
+    await writer.finish();
+  });
   return {
     images: total,
     objects,

@@ -5,6 +5,9 @@ import type { Problem } from './problems';
 /** What label 0 is called. */
 export const background = '__background__';
 
+/** torchvision's lists of COCO's classes have it where an id is not in use. */
+export const unusedName = 'N/A';
+
 /** The kinds of files a data set may consist of. */
 export type DataFormat = 'coco' | 'voc' | 'yolo' | 'penn-fudan';
 

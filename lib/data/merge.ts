@@ -8,6 +8,7 @@ import { datasetParts, openDataset } from './open';
 import type { Problem } from './problems';
 import { ImageNames, imageModes, Losses, type ImageMode } from './write';
 import { CocoWriter } from './write-coco';
+import { Written } from './written';
 
 /** Options of {@link mergeDatasets}. */
 export interface MergeOptions {
@@ -74,7 +75,8 @@ async function openParts(
 /**
  * Writes several data sets as one, in COCO's format. Splits are joined by name (`train2017` is `train`); sets without splits go to
  * `train`. Classes, masks and keypoints are joined as {@link joinDatasets} does: an image says nothing about classes that its set does
- * not know. An image that several sets have is written once for each. What was wrong with the sources is left out.
+ * not know. An image that several sets have is written once for each. What was wrong with the sources is left out. Where it fails or is
+ * interrupted, what it wrote is taken away.
  *
  * @throws TorchdetError as {@link openDataset} and {@link joinDatasets}; ERR_FILE where the folder is not empty or cannot be written
  */
@@ -100,18 +102,21 @@ export async function mergeDatasets(
   const all = joinDatasets([...bySplit.values()].flat(), { classes: options.classes });
   const classes = all.names.slice(1);
   let done = 0;
+  const written = new Written();
   const writer = new CocoWriter({
-    ...{ out: resolve(out), images, names: new ImageNames(), losses, signal },
+    ...{ out: resolve(out), images, names: new ImageNames(), losses, written, signal },
     renumber: true,
     step: () => onProgress?.(++done, all.length),
   });
-  const splits = [];
-  for (const [name, sets] of bySplit) {
-    const joined = joinByName(sets, classes);
-    const before = writer.objects;
-    await writer.add(joined, name);
-    splits.push({ name, images: joined.length, objects: writer.objects - before });
-  }
-  await writer.finish();
+  const splits: { name: string; images: number; objects: number }[] = [];
+  await written.during(async () => {
+    for (const [name, sets] of bySplit) {
+      const joined = joinByName(sets, classes);
+      const before = writer.objects;
+      await writer.add(joined, name);
+      splits.push({ name, images: joined.length, objects: writer.objects - before });
+    }
+    await writer.finish();
+  });
   return { classes, splits, lost: losses.lines, problems: all.problems };
 }

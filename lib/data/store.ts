@@ -1,7 +1,7 @@
 /** The open data set: checks what a reader found, sorts it by image and gives out entries. */
 import { TorchdetError } from '../errors';
 import { BoxChecks } from './box-checks';
-import { background, type Category, type Dataset, type Entry } from './dataset';
+import { background, unusedName, type Category, type Dataset, type Entry } from './dataset';
 import type { Problem, Problems } from './problems';
 import { datasetError, type ImageRecord, type RawDataset } from './reader';
 import type { ObjectRow } from './table';
@@ -15,9 +15,6 @@ export interface StoreOptions {
   readonly tolerance: number;
   readonly problems: Problems;
 }
-
-/** torchvision's lists of COCO's classes have it where an id is not in use. */
-const unusedName = 'N/A';
 
 /** A name is one class, however many numbers it has: the first of them stays. */
 function classesByName(

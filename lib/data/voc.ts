@@ -1,7 +1,7 @@
 /** Data sets of Pascal VOC's kind: an XML file for each image, and lists of the images of each split. */
-import { background } from './dataset';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { background, unusedName } from './dataset';
 import {
   byName,
   checkSplit,
@@ -117,17 +117,70 @@ async function parseFile(file: string): Promise<Parsed> {
   }
 }
 
-/** Names of all classes in their order: of a file that lists them, or all that occur by alphabet. */
-async function classNames(files: VocFiles, parsed: ReadonlyMap<string, Parsed>): Promise<string[]> {
-  const places = ['classes.txt', 'labels.txt'].map((name) => join(files.root, name));
-  const listed = await readClassFile(places);
-  if (listed) return listed;
+/** Names of the classes that objects have, by alphabet. */
+function namesThatOccur(parsed: ReadonlyMap<string, Parsed>): string[] {
   const names = new Set<string>();
   for (const entry of parsed.values()) {
     if (!('annotation' in entry)) continue;
     for (const { name } of entry.annotation.objects) if (name !== '') names.add(name);
   }
   return [...names].sort();
+}
+
+interface Annotations {
+  readonly parsed: ReadonlyMap<string, Parsed>;
+  /** The classes of the data set in their order: of a file that lists them, else all that occur. */
+  readonly names: readonly string[];
+}
+
+/** Reads files, counted against how many there may be to read in all. */
+async function parseInto(
+  parsed: Map<string, Parsed>,
+  files: readonly string[],
+  total: number,
+  { signal, onProgress }: ReadContext,
+): Promise<void> {
+  const parse = async (file: string) => {
+    parsed.set(file, await parseFile(file));
+    onProgress?.(parsed.size / total);
+  };
+  await mapLimited(files, parallel, parse, signal);
+}
+
+/** Reads the annotations of the files chosen, and others as far as it takes to know which of the classes asked for there are. */
+async function readAsked(
+  files: VocFiles,
+  chosen: readonly string[],
+  listed: readonly string[],
+  context: ReadContext,
+): Promise<Annotations> {
+  const parsed = new Map<string, Parsed>();
+  const known = () => new Set([...listed, ...namesThatOccur(parsed)]);
+  const asked = (context.classes ?? []).filter((name) => ![background, unusedName].includes(name));
+  const isEnough = (names: ReadonlySet<string>) => asked.every((name) => names.has(name));
+  const total = isEnough(known()) ? chosen.length : files.xml.length;
+  await parseInto(parsed, chosen, total, context);
+  // A class that is nowhere in this split is no unknown one where another split has it.
+  if (!isEnough(known())) {
+    const others = files.xml.filter((file) => !parsed.has(file));
+    await parseInto(parsed, others, total, context);
+  }
+  context.onProgress?.(1);
+  return { parsed, names: [...known()] };
+}
+
+async function readAnnotations(
+  files: VocFiles,
+  chosen: readonly string[],
+  context: ReadContext,
+): Promise<Annotations> {
+  const places = ['classes.txt', 'labels.txt'].map((name) => join(files.root, name));
+  const listed = await readClassFile(places);
+  if (context.classes) return readAsked(files, chosen, listed ?? [], context);
+  const parsed = new Map<string, Parsed>();
+  // Labels must not depend on the split: without a list of classes all files say which there are.
+  await parseInto(parsed, files.xml, files.xml.length, context);
+  return { parsed, names: listed ?? namesThatOccur(parsed) };
 }
 
 function addObjects(
@@ -168,27 +221,25 @@ function addObjects(
   });
 }
 
+/** The classes with their numbers: VOC knows names alone, so these follow the list that was asked for, where one was. */
+function categoriesOf(
+  names: readonly string[],
+  classes: readonly string[] | undefined,
+): { name: string; id: number }[] {
+  const asked = classes?.filter((name) => name !== background) ?? [];
+  return names.map((name, k) => {
+    const at = asked.indexOf(name);
+    return { name, id: at < 0 ? asked.length + k + 1 : at + 1 };
+  });
+}
+
 async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDataset> {
-  const { problems, signal, classes } = context;
+  const { problems, classes } = context;
   const chosen = await filesOfSplit(files, context);
-  // Labels must not depend on the split: without a list of classes all files say which there are.
-  const needed = classes ? chosen : files.xml;
-  let done = 0;
-  const results = await mapLimited(
-    needed,
-    parallel,
-    async (file) => {
-      const result = await parseFile(file);
-      context.onProgress?.(++done / needed.length);
-      return result;
-    },
-    signal,
-  );
-  const parsed = new Map(needed.map((file, i) => [file, results[i] ?? { error: 'not read' }]));
-  const categories = classes
-    ? classes.filter((name) => name !== background)
-    : await classNames(files, parsed);
-  const names = new Map(categories.map((name, k) => [name, k]));
+  const { parsed, names: all } = await readAnnotations(files, chosen, context);
+  const categories = categoriesOf(all, classes);
+  const isUsed = ([name]: readonly [string, number]) => !classes || classes.includes(name);
+  const names = new Map(all.map((name, k) => [name, k] as const).filter(isUsed));
   const found = await VocImages.find(files.root, files.xml, context.imageDir);
   const idOf = new Map(files.xml.map((file, i) => [file, i + 1]));
   const images: ImageRecord[] = [];
@@ -222,7 +273,7 @@ async function readVoc(files: VocFiles, context: ReadContext): Promise<RawDatase
   if (categories.length === 0) throw datasetError(`${files.root}: no object has a class.`);
   return {
     format: 'voc',
-    categories: categories.map((name, k) => ({ name, id: k + 1 })),
+    categories,
     images,
     objects,
     objectName: ({ id }) => `object ${id}`,

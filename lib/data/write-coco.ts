@@ -1,14 +1,13 @@
 /** Writes COCO's annotation files, piece by piece. */
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { compress } from '../detection/rle';
-import { TorchdetError } from '../errors';
 import { writtenStart } from './coco-files';
 import type { Category, Dataset, Entry, Segmentation } from './dataset';
-import { messageOf } from './reader';
 import { boxOf, clean, placeImage, type WriteContext, type Writer } from './write';
+import { partOf, writeError, type Written } from './written';
 
-/** Text that goes to a file in large pieces. */
+/** Text that goes to a file in large pieces. The file has its name only once it is whole. */
 class TextFile {
   #pending: string[] = [];
   #length = 0;
@@ -18,14 +17,12 @@ class TextFile {
     private readonly file: string,
   ) {}
 
-  static async create(file: string): Promise<TextFile> {
+  static async create(file: string, written: Written): Promise<TextFile> {
     try {
-      await mkdir(dirname(file), { recursive: true });
-      return new TextFile(await open(file, 'w'), file);
+      await written.begin(file);
+      return new TextFile(await open(partOf(file), 'w'), file);
     } catch (error) {
-      throw new TorchdetError('ERR_FILE', `Cannot write ${file}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw writeError(file, error);
     }
   }
 
@@ -42,18 +39,27 @@ class TextFile {
     try {
       await this.handle.appendFile(text);
     } catch (error) {
-      throw new TorchdetError('ERR_FILE', `Cannot write ${this.file}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw writeError(this.file, error);
     }
   }
 
-  async close(): Promise<void> {
+  /** Ends the file and gives it its name. */
+  async keep(): Promise<void> {
+    await this.#flush();
     try {
-      await this.#flush();
-    } finally {
+      // The name must not outlast a loss of power without what it names.
+      await this.handle.sync();
       await this.handle.close();
+      await rename(partOf(this.file), this.file);
+    } catch (error) {
+      throw writeError(this.file, error);
     }
+  }
+
+  /** Leaves nothing of it: what it failed of is to be told, not this. */
+  async drop(): Promise<void> {
+    await this.handle.close().catch(() => undefined);
+    await rm(partOf(this.file), { force: true }).catch(() => undefined);
   }
 }
 
@@ -112,47 +118,69 @@ export class CocoWriter implements Writer {
   }
 
   async add(dataset: Dataset, split: string | undefined): Promise<void> {
-    const { out, signal } = this.context;
+    const { out, written } = this.context;
     const name = split === undefined ? 'instances.json' : `instances_${split}.json`;
-    const file = await TextFile.create(join(out, 'annotations', name));
-    const keepIds = dataset.format === 'coco' && this.context.renumber !== true;
-    const imageId = (entry: Entry) => (keepIds ? entry.id : this.#images + entry.index + 1);
+    const file = await TextFile.create(join(out, 'annotations', name), written);
     try {
-      const said = split === undefined ? '' : `,"split":${JSON.stringify(split)}`;
-      await file.write(`${writtenStart}${said}},\n"categories":[\n`);
-      const categories = dataset.categories.map((category) => JSON.stringify(categoryOf(category)));
-      await file.write(`${categories.join(',\n')}\n],\n"images":[\n`);
-      const copies = new Map<string, number>();
-      for (let i = 0; i < dataset.length; i++) {
-        signal?.throwIfAborted();
-        const entry = dataset.entry(i);
-        // Sets that were joined may have an image in common, and each says something else of it.
-        const copy = copies.get(entry.image) ?? 0;
-        copies.set(entry.image, copy + 1);
-        const image = await this.#image(dataset, entry, { id: imageId(entry), copy, split });
-        await file.write(`${i === 0 ? '' : ',\n'}${image}`);
-      }
-      await file.write('\n],\n"annotations":[');
-      let first = true;
-      for (let i = 0; i < dataset.length; i++) {
-        signal?.throwIfAborted();
-        const entry = dataset.entry(i);
-        const outlines = await entry.segmentations?.();
-        for (let k = 0; k < entry.length; k++) {
-          this.#annotations += 1;
-          const id = keepIds ? (entry.objectIds[k] ?? 0) : this.#annotations;
-          const what = { id, imageId: imageId(entry), outline: outlines?.[k] };
-          const line = JSON.stringify(annotationOf(entry, k, dataset, what));
-          await file.write(`${first ? '' : ','}\n${line}`);
-          first = false;
-        }
-        this.context.step();
-      }
-      await file.write('\n]}\n');
-    } finally {
-      await file.close();
+      await this.#writeStart(file, dataset, split);
+      await this.#writeImages(file, dataset, split);
+      await this.#writeAnnotations(file, dataset);
+      await file.keep();
+    } catch (error) {
+      await file.drop();
+      throw error;
     }
     this.#images += dataset.length;
+  }
+
+  #keepsIds(dataset: Dataset): boolean {
+    return dataset.format === 'coco' && this.context.renumber !== true;
+  }
+
+  #imageId(dataset: Dataset, entry: Entry): number {
+    return this.#keepsIds(dataset) ? entry.id : this.#images + entry.index + 1;
+  }
+
+  async #writeStart(file: TextFile, dataset: Dataset, split: string | undefined): Promise<void> {
+    const said = split === undefined ? '' : `,"split":${JSON.stringify(split)}`;
+    await file.write(`${writtenStart}${said}},\n"categories":[\n`);
+    const categories = dataset.categories.map((category) => JSON.stringify(categoryOf(category)));
+    await file.write(`${categories.join(',\n')}\n],\n"images":[\n`);
+  }
+
+  async #writeImages(file: TextFile, dataset: Dataset, split: string | undefined): Promise<void> {
+    const copies = new Map<string, number>();
+    for (let i = 0; i < dataset.length; i++) {
+      this.context.signal?.throwIfAborted();
+      const entry = dataset.entry(i);
+      // Sets that were joined may have an image in common, and each says something else of it.
+      const copy = copies.get(entry.image) ?? 0;
+      copies.set(entry.image, copy + 1);
+      const id = this.#imageId(dataset, entry);
+      const image = await this.#image(dataset, entry, { id, copy, split });
+      await file.write(`${i === 0 ? '' : ',\n'}${image}`);
+    }
+  }
+
+  async #writeAnnotations(file: TextFile, dataset: Dataset): Promise<void> {
+    await file.write('\n],\n"annotations":[');
+    let first = true;
+    for (let i = 0; i < dataset.length; i++) {
+      this.context.signal?.throwIfAborted();
+      const entry = dataset.entry(i);
+      const imageId = this.#imageId(dataset, entry);
+      const outlines = await entry.segmentations?.();
+      for (let k = 0; k < entry.length; k++) {
+        this.#annotations += 1;
+        const id = this.#keepsIds(dataset) ? (entry.objectIds[k] ?? 0) : this.#annotations;
+        const what = { id, imageId, outline: outlines?.[k] };
+        const line = JSON.stringify(annotationOf(entry, k, dataset, what));
+        await file.write(`${first ? '' : ','}\n${line}`);
+        first = false;
+      }
+      this.context.step();
+    }
+    await file.write('\n]}\n');
   }
 
   /** A name that leads to the image where it lies; a copy's is another that leads to the same. */
@@ -170,7 +198,7 @@ export class CocoWriter implements Writer {
   ): Promise<string> {
     const { out, images, names } = this.context;
     const name = images === 'none' ? this.#ownName(entry, copy) : names.of(entry, copy);
-    await placeImage(entry.image, join(out, 'images', name), images);
+    await placeImage(entry.image, join(out, 'images', name), this.context);
     const marked = entry.labelledClasses?.map((label) => dataset.categories[label - 1]?.id);
     return JSON.stringify({
       id,

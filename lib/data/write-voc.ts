@@ -10,7 +10,6 @@ import {
   hasOwnClassIds,
   imagePlace,
   placeImage,
-  writeText,
   type WriteContext,
   type Writer,
 } from './write';
@@ -54,7 +53,7 @@ export class VocWriter implements Writer {
         objectXml(entry, k, dataset.names[label] ?? ''),
       );
       const { width, height } = entry;
-      await writeText(
+      await context.written.text(
         join(context.out, 'Annotations', `${stemOf(name)}.xml`),
         `<annotation>
   <folder>JPEGImages</folder>
@@ -68,12 +67,12 @@ export class VocWriter implements Writer {
 ${objects.join('')}</annotation>
 `,
       );
-      await placeImage(entry.image, imagePlace(context, 'JPEGImages', entry), context.images);
+      await placeImage(entry.image, imagePlace(context, 'JPEGImages', entry), context);
       await this.#countLosses(dataset, entry);
       context.step();
     }
     const list = join(context.out, 'ImageSets', 'Main', `${split ?? 'all'}.txt`);
-    await writeText(list, stems.map((stem) => `${stem}\n`).join(''));
+    await context.written.text(list, stems.map((stem) => `${stem}\n`).join(''));
   }
 
   async #countLosses(dataset: Dataset, entry: Entry): Promise<void> {
@@ -89,6 +88,6 @@ ${objects.join('')}</annotation>
   async finish(): Promise<void> {
     if (this.#hasOwnIds) this.context.losses.add('set of class ids: VOC knows classes by name');
     const names = this.#classes.map((name) => `${name}\n`).join('');
-    await writeText(join(this.context.out, 'classes.txt'), names);
+    await this.context.written.text(join(this.context.out, 'classes.txt'), names);
   }
 }

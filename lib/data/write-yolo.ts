@@ -11,7 +11,6 @@ import {
   hasOwnClassIds,
   imagePlace,
   placeImage,
-  writeText,
   type WriteContext,
   type Writer,
 } from './write';
@@ -48,9 +47,9 @@ export class YoloWriter implements Writer {
       const stem = stemOf(context.names.of(entry));
       const lines = await this.#lines(dataset, entry);
       const file = join(context.out, 'labels', name, `${stem}.txt`);
-      await writeText(file, lines.map((line) => `${line}\n`).join(''));
+      await context.written.text(file, lines.map((line) => `${line}\n`).join(''));
       const place = imagePlace(context, join('images', name), entry);
-      await placeImage(entry.image, place, context.images);
+      await placeImage(entry.image, place, context);
       context.step();
     }
   }
@@ -113,6 +112,6 @@ export class YoloWriter implements Writer {
     const splits = Object.fromEntries(this.#splits.map((name) => [name, `images/${name}`]));
     const shape = dataset && dataset.keypointCount > 0 && { kpt_shape: [dataset.keypointCount, 3] };
     const text = stringify({ path: '.', ...splits, ...shape, names });
-    await writeText(join(this.context.out, 'data.yaml'), text);
+    await this.context.written.text(join(this.context.out, 'data.yaml'), text);
   }
 }

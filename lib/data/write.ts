@@ -1,9 +1,10 @@
 /** What the writers of the formats share. */
-import { constants, copyFile, link, mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { constants, copyFile, link } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import { TorchdetError } from '../errors';
 import type { Dataset, Entry } from './dataset';
 import { messageOf } from './reader';
+import type { Written } from './written';
 
 /** What becomes of the images when a data set is written. */
 export const imageModes = ['copy', 'link', 'none'] as const;
@@ -61,6 +62,8 @@ export interface WriteContext {
   readonly images: ImageMode;
   readonly names: ImageNames;
   readonly losses: Losses;
+  /** All that is written is told to it. */
+  readonly written: Written;
   readonly signal?: AbortSignal | undefined;
   /** Number images and objects anew even where the source has ids. */
   readonly renumber?: boolean;
@@ -75,28 +78,20 @@ export interface Writer {
   finish(): Promise<void>;
 }
 
-/** @throws TorchdetError ERR_FILE */
-export async function writeText(file: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, text);
-  } catch (error) {
-    throw new TorchdetError('ERR_FILE', `Cannot write ${file}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
-
 /**
  * Puts an image where it is to be: copied, or linked where the file system can (and copied where it cannot).
  *
  * @throws TorchdetError ERR_FILE
  */
-export async function placeImage(from: string, to: string, mode: ImageMode): Promise<void> {
-  if (mode === 'none') return;
+export async function placeImage(
+  from: string,
+  to: string,
+  { images, written }: WriteContext,
+): Promise<void> {
+  if (images === 'none') return;
   try {
-    await mkdir(dirname(to), { recursive: true });
-    if (mode === 'link') {
+    await written.begin(to);
+    if (images === 'link') {
       const linked = await link(from, to).then(
         () => true,
         () => false,

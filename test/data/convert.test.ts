@@ -1,6 +1,6 @@
 // From one format to another and back.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as rle from '../../lib/detection/rle';
 import { convertDataset, datasetSplits, openDataset } from '../../lib/data';
@@ -270,6 +270,55 @@ describe('convertDataset', () => {
       await assert.rejects(convertDataset(root, all), { code, message });
     });
   }
+
+  for (const to of targets) {
+    it(`takes away what it made in ${to} where it is interrupted, and can be run again`, async () => {
+      const root = await makeFiles(vocFiles);
+      const parent = await makeFiles({ 'other.txt': 'of somebody else' });
+      const out = join(parent, 'deep', 'out');
+      const stop = new AbortController();
+      const onProgress = (done: number) => {
+        assert.deepEqual(readdirSync(parent), ['deep', 'other.txt']);
+        // The first split is written, the second is begun.
+        if (done === 2) stop.abort(new Error('enough'));
+      };
+      const { signal } = stop;
+      const stopped = convertDataset(root, { to, out, signal, onProgress });
+      await assert.rejects(stopped, { message: 'enough' });
+      assert.deepEqual(readdirSync(parent), ['other.txt']);
+      assert.equal((await convertDataset(root, { to, out })).images, 3);
+      const names = readdirSync(out, { recursive: true, encoding: 'utf8' });
+      assert.deepEqual(
+        names.filter((name) => name.endsWith('.part')),
+        [],
+      );
+    });
+  }
+
+  it('leaves the folder that was there, and what others put in it', async () => {
+    const [root, out] = [await makeFiles(vocFiles), await makeFiles()];
+    const fail = () => {
+      writeFileSync(join(out, 'JPEGImages', 'note.txt'), 'of somebody else');
+      throw new Error('enough');
+    };
+    const failed = convertDataset(root, { to: 'voc', out, onProgress: fail, images: 'link' });
+    await assert.rejects(failed, { message: 'enough' });
+    assert.deepEqual(readdirSync(out, { recursive: true }), [
+      'JPEGImages',
+      join('JPEGImages', 'note.txt'),
+    ]);
+    assert.equal((await openDataset(root)).problems.length, 0);
+  });
+
+  it('names a COCO file only once it is whole', async () => {
+    const [root, out] = [await makeFiles(vocFiles), await makeFiles()];
+    const seen: string[] = [];
+    const onProgress = () => seen.push(readdirSync(join(out, 'annotations')).join(' '));
+    await convertDataset(root, { to: 'coco', out, onProgress });
+    const begun = 'instances_train.json.part';
+    assert.deepEqual(seen, [begun, begun, 'instances_train.json instances_val.json.part']);
+    assert.deepEqual(readdirSync(join(out, 'annotations')).length, 2);
+  });
 
   it('writes to no folder that holds something', async () => {
     const root = await makeFiles(yoloFiles);

@@ -386,6 +386,19 @@ describe('mergeDatasets', () => {
     await assert.rejects(stopped, (error) => error === reason);
   });
 
+  it('takes away what it made where it is interrupted, and can be run again', async () => {
+    const roots = [await makeFiles(vocFiles), await makeFiles(yoloFiles)];
+    const out = await makeFiles();
+    const stop = new AbortController();
+    const onProgress = (done: number) => {
+      if (done === 4) stop.abort(new Error('enough'));
+    };
+    const stopped = mergeDatasets(roots, { out, signal: stop.signal, onProgress });
+    await assert.rejects(stopped, { message: 'enough' });
+    assert.deepEqual(readdirSync(out), []);
+    assert.equal((await mergeDatasets(roots, { out })).splits.length, 2);
+  });
+
   const refused: [string, Partial<MergeOptions>, string, RegExp][] = [
     ['an unknown way with images', { images: 'move' as 'copy' }, 'ERR_OPTION_VALUE', /"images"/],
     ['no folder', { out: '' }, 'ERR_OPTION_VALUE', /"out"/],

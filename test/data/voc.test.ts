@@ -1,7 +1,7 @@
 // Annotation files of Pascal VOC's kind.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { datasetSplits, openDataset } from '../../lib/data';
+import { checkDataset, datasetSplits, openDataset } from '../../lib/data';
 import { entriesOf, makeFiles, objectsOf, removeFiles, vocFiles, vocXml } from './made-files';
 
 const boxes = (xml: string) => ({ ...vocFiles, 'Annotations/one.xml': xml });
@@ -157,5 +157,63 @@ describe('data sets of Pascal VOC', () => {
     assert.match(problems[2]?.message ?? '', /object 2 is of the class "ant"/);
     // Those whom the caller did not ask for are no problem.
     assert.deepEqual((await openDataset(root, { classes: ['cat'] })).problems, []);
+  });
+
+  it('says which of the classes asked for it does not have', async () => {
+    const root = await makeFiles(vocFiles);
+    const some = await openDataset(root, { classes: ['__background__', 'bee', 'N/A', 'ant'] });
+    assert.deepEqual(some.names, ['__background__', 'bee', 'N/A', 'ant']);
+    assert.deepEqual(
+      some.categories.map(({ id, label }) => id - label),
+      [0, 0, 0],
+    );
+    assert.deepEqual(objectsOf(some, some.entry(0)), ['ant 3 3 9 9']);
+    assert.deepEqual(
+      some.problems.map(({ kind, file, message }) => [kind, file, message]),
+      [
+        [
+          'unknown-class',
+          root,
+          'the class "bee" was asked for, but the data set has none of it; it has ant, cat',
+        ],
+      ],
+    );
+    const none = { code: 'ERR_DATASET', message: /none of the classes .*: it has ant, cat\./ };
+    for (const split of [undefined, 'train', 'val']) {
+      await assert.rejects(openDataset(root, { split, classes: ['Nope'] }), none);
+    }
+    await assert.rejects(checkDataset(root, { classes: ['Nope'] }), none);
+  });
+
+  it('knows the classes of other splits and of classes.txt, and boxes of other classes are no matter', async () => {
+    const unboxed = vocXml('one.png', [30, 20], [['ant', 1, 1, 5, 5], ['cat']]).replace(
+      '<bndbox></bndbox>',
+      '',
+    );
+    const root = await makeFiles({ ...vocFiles, 'Annotations/one.xml': unboxed });
+    // There is no object at all in this split.
+    const val = await openDataset(root, { split: 'val', classes: ['ant'] });
+    assert.deepEqual([val.length, val.names, val.problems], [1, ['__background__', 'ant'], []]);
+    assert.deepEqual((await openDataset(root, { classes: ['ant'] })).problems, []);
+    const listed = await makeFiles({ ...vocFiles, 'classes.txt': 'bee\ncat\n' });
+    assert.deepEqual((await openDataset(listed, { classes: ['bee'] })).problems, []);
+    // One that the list forgot is there where it was asked for.
+    const ants = await openDataset(listed, { classes: ['ant'] });
+    assert.deepEqual(objectsOf(ants, ants.entry(0)), ['ant 3 3 9 9']);
+  });
+
+  it('reads other splits only where the classes are not known without them, and progress goes up', async () => {
+    const root = await makeFiles(vocFiles);
+    const read = async (...classes: string[]) => {
+      const steps: number[] = [];
+      const onProgress = (done: number) => steps.push(Math.round(100 * done));
+      await openDataset(root, { split: 'train', classes, onProgress });
+      return steps;
+    };
+    assert.deepEqual(await read('cat', 'ant'), [33, 67, 100]);
+    assert.deepEqual(await read('cat', 'bee'), [33, 67, 100, 100]);
+    const listed = { ...vocFiles, 'classes.txt': 'cat\nant\n', 'Annotations/three.xml': 'no XML' };
+    const train = await openDataset(await makeFiles(listed), { split: 'train', classes: ['cat'] });
+    assert.deepEqual(train.problems, []);
   });
 });
