@@ -1,11 +1,28 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 
+import { kindOf } from '../arguments';
 import { TorchdetError } from '../errors';
 import { formatError } from './types';
 
 /** Reads of more than 2 GiB fail on Linux, so big files come in pieces. */
 const pieceSize = 1 << 30;
+
+/**
+ * JavaScript callers may pass anything.
+ *
+ * @throws TorchdetError ERR_INVALID_ARGUMENT
+ */
+export function checkSource(where: string, source: unknown): void {
+  if (typeof source === 'string' || Buffer.isBuffer(source)) return;
+  let hint = '';
+  if (source instanceof URL) hint = '; fileURLToPath(url) gives the path';
+  else if (ArrayBuffer.isView(source)) hint = '; Buffer.from(buffer, byteOffset, length) wraps it';
+  throw new TorchdetError(
+    'ERR_INVALID_ARGUMENT',
+    `${where}: pass a file's path, or its bytes in a Buffer, got ${kindOf(source)}${hint}.`,
+  );
+}
 
 /** Name for messages: the path, or what stands in for it. */
 export function sourceName(source: string | Buffer): string {

@@ -1,5 +1,5 @@
 import { rejectUnknownOptions } from '../errors';
-import { readFileBytes, sourceName } from './file-bytes';
+import { checkSource, readFileBytes, sourceName } from './file-bytes';
 import { findStateDicts, moduleVersions } from './find-state-dict';
 import { readLegacyPickle } from './legacy-pickle';
 import { TensorReference } from './pickle-values';
@@ -29,12 +29,14 @@ const wrapperPrefixes = ['module.', '_orig_mod.'];
  * @returns tensors by name; `metadata.format`, and for pickles `metadata.source` (where the state dict was found,
  *   empty for the top level), `metadata.otherSources` and `metadata.strippedPrefix`
  * @throws TorchdetError ERR_CHECKPOINT_FORMAT where the file is damaged, of another kind or without tensors,
- *   ERR_CHECKPOINT_UNSAFE where it wants to run something, ERR_FILE where it cannot be read
+ *   ERR_CHECKPOINT_UNSAFE where it wants to run something, ERR_FILE where it cannot be read, ERR_INVALID_ARGUMENT where `source` is
+ *   neither of them
  */
 export async function readCheckpoint(
   source: string | Buffer,
   options: ReadCheckpointOptions = {},
 ): Promise<Checkpoint> {
+  checkSource('readCheckpoint', source);
   rejectUnknownOptions('readCheckpoint', options, ['source']);
   const where = sourceName(source);
   const bytes = typeof source === 'string' ? await readFileBytes(source) : source;

@@ -1,6 +1,6 @@
 import type { DType } from '../../binding';
 import { TorchdetError } from '../errors';
-import { readFileBytesSync, sourceName } from './file-bytes';
+import { checkSource, readFileBytesSync, sourceName } from './file-bytes';
 import {
   aligned,
   type Checkpoint,
@@ -36,6 +36,7 @@ const maxHeaderBytes = 100_000_000;
  * @throws TorchdetError ERR_CHECKPOINT_FORMAT naming the tensor and what is wrong; ERR_FILE where it cannot be read
  */
 export function readSafetensors(source: string | Buffer): Checkpoint {
+  checkSource('readSafetensors', source);
   const bytes = typeof source === 'string' ? readFileBytesSync(source) : source;
   return parseSafetensors(bytes, sourceName(source));
 }

@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset';
 import { planDetector } from './detector-plan';
 import { interruptible } from './interruptible';
 import { openDetector } from './open-detector';
+import { checkOutputFile } from './output-file';
 import { wholeFrom } from './parse';
 import { Progress, type MessageStream } from './progress';
 import { UsageError } from './usage-error';
@@ -37,12 +38,23 @@ async function* imagesOf(data: Dataset, count: number) {
   for (const position of spread(data, count)) yield decodeEntryImage(data.entry(position), {});
 }
 
+/** Before anything is measured. */
+async function checkOut(out: string): Promise<void> {
+  if (/\.safetensors$/i.test(out)) {
+    throw new UsageError(
+      `--out ${out}: a .safetensors file holds weights alone, and no calibration; name a .pt archive.`,
+    );
+  }
+  await checkOutputFile('--out', out);
+}
+
 async function calibrate(
   options: CalibrateOptions,
   stderr: MessageStream,
   signal: AbortSignal,
 ): Promise<number> {
   const { data: path, split, out, meanSquare = false } = options;
+  await checkOut(out);
   const plan = planDetector(options, undefined);
   const splits = split === undefined ? await datasetSplits(path, { signal }) : [];
   const chosen = split ?? (splits.includes('train') ? 'train' : undefined);

@@ -10,6 +10,7 @@ import { renderReport } from '../training/report/page';
 import { writeWhole } from '../training/run-folder';
 import { planDetector, readCategories } from './detector-plan';
 import { openDetector } from './open-detector';
+import { checkOutputFile } from './output-file';
 import { Progress, type MessageStream } from './progress';
 import { plainTable } from './report';
 import { UsageError } from './usage-error';
@@ -94,6 +95,7 @@ function asJson({ evaluation, confusion }: DetectorEvaluation): string {
 export async function evaluate(options: EvalOptions, context: EvalContext): Promise<number> {
   const { stdout, stderr, signal } = context;
   const { classes, score, exact = false, device, precision } = options;
+  if (options.report !== undefined) await checkOutputFile('--report', options.report);
   const named = classes === undefined ? undefined : readCategories(classes);
   const plan = planDetector(options, named);
   const detector = await openDetector(plan, { device, precision, ...(signal && { signal }) });

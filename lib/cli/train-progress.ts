@@ -45,7 +45,6 @@ function figuresText({ evaluation }: TrainingStep): string {
 export class TrainProgress {
   #bar: SingleBar | undefined;
   #evaluation: SingleBar | undefined;
-  #losses = { sum: 0, steps: 0 };
   #lineAt = performance.now();
   #epochBegan = performance.now();
 
@@ -56,13 +55,11 @@ export class TrainProgress {
 
   step(step: TrainingStep): void {
     const { epochs, stepsPerEpoch } = this.length;
-    this.#losses.sum += step.total;
-    this.#losses.steps += 1;
-    const inEpoch = step.step - step.epoch * stepsPerEpoch;
-    if (inEpoch >= stepsPerEpoch) {
-      this.#endEpoch(step);
+    if (step.epochLoss !== undefined) {
+      this.#endEpoch(step, step.epochLoss);
       return;
     }
+    const inEpoch = step.step - step.epoch * stepsPerEpoch;
     const title = `epoch ${step.epoch + 1}/${epochs}`;
     const payload = { title, text: stepText(step) };
     if (this.stream.isTTY) {
@@ -86,16 +83,13 @@ export class TrainProgress {
     this.#evaluation.update(done);
   };
 
-  #endEpoch(step: TrainingStep): void {
+  #endEpoch(step: TrainingStep, loss: number): void {
     this.stop();
-    const { sum, steps } = this.#losses;
     const seconds = (performance.now() - this.#epochBegan) / 1000;
-    const mean = (sum / steps).toFixed(3);
     const left = step.secondsLeft > 0 ? `, ${duration(step.secondsLeft)} left` : '';
     this.stream.write(
-      `epoch ${step.epoch + 1}/${this.length.epochs}  loss ${mean}${figuresText(step)}  ${duration(seconds)}${left}\n`,
+      `epoch ${step.epoch + 1}/${this.length.epochs}  loss ${loss.toFixed(3)}${figuresText(step)}  ${duration(seconds)}${left}\n`,
     );
-    this.#losses = { sum: 0, steps: 0 };
     this.#epochBegan = this.#lineAt = performance.now();
   }
 

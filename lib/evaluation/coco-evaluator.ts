@@ -1,8 +1,9 @@
 import type { CancelToken, EvaluationData } from '../../binding';
+import { checkCallback, isList, kindOf } from '../arguments';
 import { abortable } from '../detection/calls';
 import type { DetectionResult } from '../detection/result';
 import { engine, onCallersStack } from '../engine';
-import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { checkSignal, optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { Confusion } from './confusion';
 import { type BoxFigures, KindEvaluation, type KeypointFigures, rulesOf } from './figures';
 import { PackedObjects } from './packed-objects';
@@ -50,7 +51,27 @@ export interface ConfusionOptions extends EvaluationCallOptions {
   readonly iouThreshold?: number;
 }
 
+/** @internal A list of kinds that is not empty. */
+export function checkKinds(
+  where: string,
+  kinds: readonly EvaluationKind[],
+): readonly EvaluationKind[] {
+  // JavaScript callers may pass anything.
+  const fits = isList(kinds) && kinds.length > 0;
+  if (fits && kinds.every((kind) => KINDS.includes(kind))) return kinds;
+  throw optionError(where, 'kinds', kinds, 'a list of "bbox", "segm" and "keypoints"');
+}
+
+/** JavaScript callers may pass anything. */
+function isCategory(given: unknown): boolean {
+  return typeof given === 'string' || (typeof given === 'object' && given !== null);
+}
+
 function readCategories(given: CocoEvaluatorOptions['categories']): EvaluatedCategory[] {
+  if (!isList(given) || !given.every(isCategory)) {
+    const wanted = "a list of classes, as a data set's categories or its names";
+    throw optionError('CocoEvaluator', 'categories', given, wanted);
+  }
   const categories: EvaluatedCategory[] = [];
   for (const [label, category] of given.entries()) {
     if (typeof category !== 'string') categories.push(category);
@@ -67,6 +88,12 @@ function readCategories(given: CocoEvaluatorOptions['categories']): EvaluatedCat
     );
   }
   return categories;
+}
+
+function checkCall(where: string, options: EvaluationCallOptions, others: readonly string[]): void {
+  rejectUnknownOptions(where, options, [...others, 'signal', 'onProgress']);
+  checkSignal(where, options.signal);
+  checkCallback(where, 'onProgress', options.onProgress);
 }
 
 /**
@@ -91,10 +118,9 @@ export class CocoEvaluator {
     rejectUnknownOptions(where, options, ['categories', 'kinds', 'keypointSigmas']);
     const { kinds = ['bbox'], keypointSigmas = COCO_SIGMAS } = options;
     this.categories = readCategories(options.categories);
-    if (kinds.length === 0 || kinds.some((kind) => !KINDS.includes(kind))) {
-      throw optionError(where, 'kinds', kinds, 'a list of "bbox", "segm" and "keypoints"');
-    }
-    if (keypointSigmas.length === 0 || !keypointSigmas.every((sigma) => sigma > 0)) {
+    checkKinds(where, kinds);
+    const areSigmas = isList(keypointSigmas) && keypointSigmas.length > 0;
+    if (!areSigmas || !keypointSigmas.every((sigma) => sigma > 0)) {
       throw optionError(where, 'keypointSigmas', keypointSigmas, 'a list of positive numbers');
     }
     this.kinds = [...new Set(kinds)];
@@ -123,6 +149,12 @@ export class CocoEvaluator {
     truth: GroundTruth,
     detections: Detections | DetectionResult,
   ): void {
+    if (typeof imageId !== 'string' && typeof imageId !== 'number') {
+      throw new TorchdetError(
+        'ERR_INVALID_ARGUMENT',
+        `CocoEvaluator.add: the image's id must be a number or a string, got ${kindOf(imageId)}.`,
+      );
+    }
     const where = `CocoEvaluator.add, image ${JSON.stringify(imageId)}`;
     if (this.#known.has(imageId)) {
       throw new TorchdetError('ERR_INVALID_ARGUMENT', `${where}: it was added before.`);
@@ -142,7 +174,7 @@ export class CocoEvaluator {
    * @throws TorchdetError ERR_OPTION_UNKNOWN; the signal's reason where it is aborted
    */
   async summarize(options: EvaluationCallOptions = {}): Promise<CocoEvaluation> {
-    rejectUnknownOptions('summarize', options, ['signal', 'onProgress']);
+    checkCall('summarize', options, []);
     const figuresOf = (kind: EvaluationKind) =>
       this.#run(kind, options, (data, progress, cancel) => {
         const { areas, maxDetections } = rulesOf(kind);
@@ -170,13 +202,7 @@ export class CocoEvaluator {
    * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; the signal's reason where it is aborted
    */
   async confusion(options: ConfusionOptions = {}): Promise<Confusion> {
-    rejectUnknownOptions('confusion', options, [
-      'kind',
-      'scoreThreshold',
-      'iouThreshold',
-      'signal',
-      'onProgress',
-    ]);
+    checkCall('confusion', options, ['kind', 'scoreThreshold', 'iouThreshold']);
     const { kind = this.kinds[0] ?? 'bbox', scoreThreshold = 0.5, iouThreshold = 0.5 } = options;
     if (!this.kinds.includes(kind)) {
       throw optionError('confusion', 'kind', kind, `one of ${JSON.stringify(this.kinds)}`);

@@ -1,4 +1,5 @@
 /** Checks what one image brings to an evaluation, and takes it apart into packed objects. */
+import { isList, kindOf } from '../arguments';
 import { DetectionResult } from '../detection/result';
 import { area, type Rle, uncompress, type UncompressedRle } from '../detection/rle';
 import { TorchdetError } from '../errors';
@@ -31,7 +32,8 @@ export class ImageReader {
   }
 
   truth(truth: GroundTruth): PackedObject[] {
-    const { labels, areas, crowd, difficult, masks } = truth;
+    this.#checkGiven('groundTruth', truth, ['boxes', 'labels']);
+    const { labels, areas, crowd, difficult, masks, labelledClasses } = truth;
     const count = labels.length;
     this.#checkLists('groundTruth', truth, count);
     if (this.#plan.kinds.has('segm') && count > 0 && !masks) {
@@ -40,6 +42,11 @@ export class ImageReader {
     this.#checkLength('groundTruth.areas', areas, count);
     this.#checkLength('groundTruth.crowd', crowd, count);
     this.#checkLength('groundTruth.difficult', difficult, count);
+    if (labelledClasses && !isList(labelledClasses)) {
+      throw this.#error(
+        `groundTruth.labelledClasses must be a list, got ${kindOf(labelledClasses)}.`,
+      );
+    }
     return Array.from({ length: count }, (_, index) => {
       const label = labels[index] ?? 0;
       const category = this.#plan.categories.get(label);
@@ -47,7 +54,7 @@ export class ImageReader {
         throw this.#error(`groundTruth.labels[${index}] is ${label}, which is no category.`);
       }
       const box = this.#box('groundTruth', truth.boxes, index);
-      const mask = masks?.[index];
+      const mask = this.#mask(`groundTruth.masks[${index}]`, masks?.[index]);
       const hidden = difficult?.[index] ? DIFFICULT : 0;
       const maskless = this.#plan.kinds.has('segm') && !mask ? NO_MASK : 0;
       return {
@@ -63,6 +70,7 @@ export class ImageReader {
   }
 
   detections(given: Detections | DetectionResult, truth: GroundTruth): PackedObject[] {
+    this.#checkGiven('detections', given, ['boxes', 'labels', 'scores']);
     const count = given.labels.length;
     const fromResult = given instanceof DetectionResult;
     if (fromResult) {
@@ -85,7 +93,9 @@ export class ImageReader {
       if (!Number.isFinite(score)) {
         throw this.#error(`detections.scores[${index}] must be a finite number, got ${score}.`);
       }
-      const mask = fromResult ? this.#resultMask(given, index) : given.masks?.[index];
+      const mask = fromResult
+        ? this.#resultMask(given, index)
+        : this.#mask(`detections.masks[${index}]`, given.masks?.[index]);
       objects.push({
         category,
         flags: marked && !marked.has(label) ? UNMARKED : 0,
@@ -99,9 +109,34 @@ export class ImageReader {
     return objects;
   }
 
+  /** JavaScript callers may pass polygons, for one. */
+  #mask<Mask extends Rle | UncompressedRle>(
+    name: string,
+    mask: Mask | undefined,
+  ): Mask | undefined {
+    if (!mask) return undefined;
+    const { size, counts } = mask;
+    if (isList(size) && (typeof counts === 'string' || isList(counts))) return mask;
+    throw this.#error(`${name} must be { size: [height, width], counts }, got ${kindOf(mask)}.`);
+  }
+
   /** Made from probabilities, one for each pixel: only where masks are compared. */
   #resultMask(result: DetectionResult, index: number): Rle | undefined {
     return this.#plan.kinds.has('segm') ? result.maskRle(index) : undefined;
+  }
+
+  /** JavaScript callers may pass anything. */
+  #checkGiven(name: string, given: unknown, lists: readonly string[]): void {
+    if (typeof given !== 'object' || given === null) {
+      throw this.#error(
+        `${name} must be an object with ${lists.join(', ')}, got ${kindOf(given)}.`,
+      );
+    }
+    for (const list of lists) {
+      const value: unknown = Reflect.get(given, list);
+      if (isList(value)) continue;
+      throw this.#error(`${name}.${list} must be a list of numbers, got ${kindOf(value)}.`);
+    }
   }
 
   #checkLists(

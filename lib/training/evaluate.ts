@@ -1,4 +1,5 @@
 /** How well a detector does on a data set. */
+import { checkCallback } from '../arguments';
 import type { Dataset, Entry } from '../data/dataset';
 import { decodeEntryImage } from '../data/loader-sample';
 import { readAhead } from '../data/loader-work';
@@ -8,8 +9,9 @@ import type { Rle } from '../detection/rle';
 import type { Detector } from '../detector';
 import type { ProcessGroup } from '../distributed';
 import { checkGroup } from '../distributed/process-group';
-import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { checkSignal, optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import {
+  checkKinds,
   type CocoEvaluation,
   CocoEvaluator,
   type Confusion,
@@ -17,6 +19,7 @@ import {
   type GroundTruth,
 } from '../evaluation';
 import type { DecodedImage } from '../images';
+import { checkIndices, checkIsDataset, checkIsDetector } from './check-arguments';
 
 /** Options of {@link evaluateDetector}. */
 export interface EvaluateOptions {
@@ -109,26 +112,38 @@ function sigmasFor(count: number): { keypointSigmas?: number[] } {
   return count === 17 || count === 0 ? {} : { keypointSigmas: new Array<number>(count).fill(0.06) };
 }
 
+/** JavaScript callers may pass anything. */
+function checkGiven(detector: Detector, dataset: Dataset, options: EvaluateOptions): void {
+  const where = 'evaluateDetector';
+  checkIsDetector(where, detector);
+  checkIsDataset(where, 'the second argument', dataset);
+  rejectUnknownOptions(where, options, OPTIONS);
+  const { indices, signal, onProgress } = options;
+  checkIndices(where, 'indices', indices);
+  checkSignal(where, signal);
+  checkCallback(where, 'onProgress', onProgress);
+}
+
 /**
  * Runs a detector over a data set, image by image, and compares: COCO's figures, as torchvision's references compute them, and
  * which class is taken for which. The labels of both must mean the same: open the data set with
  * `classes: detector.categories` unless the detector was trained on it.
  *
- * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; ERR_INVALID_ARGUMENT where the data set has classes that the
- *   detector has not; errors of images, whose messages name the file; the signal's reason
+ * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; ERR_INVALID_ARGUMENT where one of the two is something else, or the
+ *   data set has classes that the detector has not; errors of images, whose messages name the file; the signal's reason
  */
 export async function evaluateDetector(
   detector: Detector,
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<DetectorEvaluation> {
-  rejectUnknownOptions('evaluateDetector', options, OPTIONS);
+  checkGiven(detector, dataset, options);
   const { scoreThreshold = 0.5, signal, onProgress, exact = false, maxPixels } = options;
   if (!(scoreThreshold >= 0 && scoreThreshold <= 1)) {
     throw optionError('evaluateDetector', 'scoreThreshold', scoreThreshold, 'a number from 0 to 1');
   }
   checkClasses(detector, dataset);
-  const kinds = options.kinds ?? commonKinds(detector, dataset);
+  const kinds = checkKinds('evaluateDetector', options.kinds ?? commonKinds(detector, dataset));
   const indices = options.indices ?? Array.from({ length: dataset.length }, (_, i) => i);
   const sigmas = kinds.includes('keypoints') ? sigmasFor(dataset.keypointCount) : {};
   const evaluator = new CocoEvaluator({ categories: dataset.categories, kinds, ...sigmas });

@@ -58,6 +58,16 @@ export class RunGroup {
   }
 
   /**
+   * Ends a run that was told to stop before it began, in all processes: one that went on would wait for the others.
+   *
+   * @throws as {@link throwIfStopped}
+   */
+  async agreeToGoOn(signal: AbortSignal | undefined): Promise<void> {
+    await this.joined([], signal);
+    this.throwIfStopped(signal);
+  }
+
+  /**
    * Ends the run where it was told to stop: in several processes, where one was before the last step, so that all end after it.
    *
    * @throws the signal's reason; TorchdetError ERR_ABORTED where another process was told

@@ -1,4 +1,5 @@
 /** What a run is told, and what it makes of it. */
+import { kindOf } from '../arguments';
 import { type Augmentation } from '../data/augment';
 import { boxesOnly } from '../data/boxes-only';
 import type { Dataset } from '../data/dataset';
@@ -7,8 +8,9 @@ import type { Detector } from '../detector';
 import type { ProcessGroup } from '../distributed';
 import { checkGroup } from '../distributed/process-group';
 import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
-import type { EvaluationKind } from '../evaluation';
+import { checkKinds, type EvaluationKind } from '../evaluation';
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkPositive } from '../nn/check';
+import { checkIndices, checkIsDataset, checkIsDetector, checkSameNames } from './check-arguments';
 import { commonKinds, learnsMasks } from './evaluate';
 import type { OptimizerDescription } from './optimizer-options';
 import {
@@ -153,6 +155,21 @@ export interface TrainingPlan {
 
 const where = 'Trainer';
 
+/** JavaScript callers may pass anything. */
+function checkGiven(options: TrainerOptions): void {
+  rejectUnknownOptions(where, options, Object.keys(OPTIONS));
+  const { detector, data, out, indices } = options;
+  checkIsDetector(where, detector);
+  checkIsDataset(where, 'data', data);
+  if (typeof out !== 'string' || out === '') {
+    throw new TorchdetError(
+      'ERR_OPTION_VALUE',
+      `${where}: option "out" must be the path of a folder, got ${kindOf(out)}.`,
+    );
+  }
+  checkIndices(where, 'indices', indices);
+}
+
 function checkDetector(detector: Detector, data: Dataset): void {
   const { facts } = detector;
   if (facts.config.kind === 'forward') {
@@ -162,19 +179,32 @@ function checkDetector(detector: Detector, data: Dataset): void {
     );
   }
   const { numClasses } = facts;
-  if (numClasses === undefined || data.names.length <= numClasses) return;
-  throw optionError(
-    where,
-    'detector',
-    `${numClasses} classes with the background`,
-    `a model of ${data.names.length} for this data set (${data.names.join(', ')})`,
-  );
+  if (numClasses !== undefined && data.names.length > numClasses) {
+    throw optionError(
+      where,
+      'detector',
+      `${numClasses} classes with the background`,
+      `a model of ${data.names.length} for this data set (${data.names.join(', ')})`,
+    );
+  }
+  checkSameNames(where, 'data', data, detector);
 }
 
-function validation(val: ValidationData | undefined): TrainingPlan['val'] {
+function isPart(val: ValidationData): val is Exclude<ValidationData, Dataset> {
+  return typeof val === 'object' && (val as unknown) !== null && 'indices' in val;
+}
+
+function validation({ val, detector }: TrainerOptions): TrainingPlan['val'] {
   if (val === undefined) return undefined;
-  if ('indices' in val) return val;
-  return { data: val, indices: Array.from({ length: val.length }, (_, i) => i) };
+  if (!isPart(val)) {
+    checkIsDataset(where, 'val', val);
+    checkSameNames(where, 'val', val, detector);
+    return { data: val, indices: Array.from({ length: val.length }, (_, i) => i) };
+  }
+  checkIsDataset(where, 'val.data', val.data);
+  checkSameNames(where, 'val', val.data, detector);
+  checkIndices(where, 'val.indices', val.indices);
+  return val;
 }
 
 function stopping(options: EarlyStopping | undefined): TrainingPlan['earlyStopping'] {
@@ -210,10 +240,10 @@ function describeData(data: Dataset, indices: readonly number[]): Record<string,
 /**
  * Checks the options and decides what they leave open.
  *
- * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE, ERR_ARCHIVE_UNSUPPORTED
+ * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE, ERR_INVALID_ARGUMENT, ERR_ARCHIVE_UNSUPPORTED
  */
 export function planTraining(options: TrainerOptions): TrainingPlan {
-  rejectUnknownOptions(where, options, Object.keys(OPTIONS));
+  checkGiven(options);
   const { detector, data } = options;
   checkDetector(detector, data);
   const epochs = checkInteger(where, 'epochs', options.epochs ?? 12, 1);
@@ -250,8 +280,9 @@ export function planTraining(options: TrainerOptions): TrainingPlan {
     ...(clipNorm !== undefined && { clipNorm: checkPositive(where, 'clipNorm', clipNorm) }),
     ...(clipValue !== undefined && { clipValue: checkPositive(where, 'clipValue', clipValue) }),
   };
-  const val = validation(options.val);
-  const kinds = options.kinds ?? (val ? commonKinds(detector, val.data) : []);
+  const val = validation(options);
+  const common = val ? commonKinds(detector, val.data) : [];
+  const kinds = options.kinds === undefined ? common : checkKinds(where, options.kinds);
   const used = indices ?? Array.from({ length: data.length }, (_, i) => i);
   checkBoolean(where, 'resume', options.resume ?? false);
   return {

@@ -1,7 +1,9 @@
 import type { Batch } from '../data/loader';
+import { checkCallback } from '../arguments';
 import { RandomStream } from '../data/augment-random';
 import type { Detector } from '../detector';
-import { rejectUnknownOptions, TorchdetError } from '../errors';
+import { checkSignal, rejectUnknownOptions, TorchdetError } from '../errors';
+import { checkTrains } from './check-arguments';
 import type { Ema } from './ema';
 import { type DetectorEvaluation, evaluateDetector } from './evaluate';
 import type { Optimizer } from './optimizer';
@@ -31,6 +33,8 @@ export interface TrainingStep {
   readonly imagesPerSecond: number;
   /** Estimated, evaluations included. */
   readonly secondsLeft: number;
+  /** After the last step of an epoch: the mean of the total loss over its images, those before a resumption included. */
+  readonly epochLoss?: number;
   /** After the last step of an epoch that is evaluated. */
   readonly evaluation?: EpochEvaluation;
 }
@@ -102,11 +106,13 @@ export class Trainer implements AsyncDisposable {
    * Prepares a run, or takes one up again.
    *
    * @throws TorchdetError ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; ERR_INVALID_ARGUMENT where `out` holds a run already (or, with
-   *   `resume`, one that was begun with other options); ERR_ARCHIVE_UNSUPPORTED; ERR_FILE; ERR_CHECKPOINT_FORMAT
+   *   `resume`, one that was begun with other options), where a label is called otherwise in the data than in the detector, and
+   *   where all is frozen; ERR_ARCHIVE_UNSUPPORTED; ERR_FILE; ERR_CHECKPOINT_FORMAT
    */
   static async create(options: TrainerOptions): Promise<Trainer> {
     const plan = planTraining(options);
     const { detector, out, resume = false, notes = {} } = options;
+    await checkTrains('Trainer', detector);
     await plan.group.synchronize(detector);
     const optimizer = await detector.optimizer(plan.optimizer);
     const ema = plan.ema && (await detector.ema({ decay: plan.ema.decay }));
@@ -161,16 +167,22 @@ export class Trainer implements AsyncDisposable {
    * Trains, from where the run stands to its end. Leaving the loop writes a checkpoint, as aborting does.
    *
    * @throws TorchdetError ERR_LOSS_NOT_FINITE naming the images of the batch: the step was not made, and the last checkpoint stays
-   *   as it was; ERR_TARGET, ERR_FILE and the errors of reading images; the signal's reason
+   *   as it was; ERR_TARGET, ERR_FILE and the errors of reading images; ERR_INVALID_ARGUMENT where all is frozen;
+   *   ERR_OPTION_UNKNOWN, ERR_OPTION_VALUE; the signal's reason, before any step where it was aborted already
    */
   async *run(options: RunOptions = {}): AsyncGenerator<TrainingStep, void, undefined> {
     rejectUnknownOptions('Trainer.run', options, ['signal', 'onEvaluation']);
+    checkSignal('Trainer.run', options.signal);
+    checkCallback('Trainer.run', 'onEvaluation', options.onEvaluation);
     if (this.#running) {
       throw new TorchdetError('ERR_INVALID_ARGUMENT', 'Trainer.run: it is running already.');
     }
     this.#running = true;
     this.#clock.start();
     try {
+      await this.#group.agreeToGoOn(options.signal);
+      // Parameters may have been frozen since the trainer was made.
+      if (this.#position.ended === null) await checkTrains('Trainer.run', this.detector);
       // Of a step that an error cut short.
       await this.#optimizer.zeroGrad();
       while (this.#position.ended === null) yield* this.#epoch(options);
@@ -295,11 +307,12 @@ export class Trainer implements AsyncDisposable {
     const isDue = val !== undefined && (next % evaluateEvery === 0 || next === epochs);
     const evaluation = isDue ? await this.#evaluate(options) : undefined;
     position.seconds = this.#clock.seconds(position.seconds);
+    const loss = position.epochLoss / Math.max(1, position.epochImages);
     await this.#files.append({
       kind: 'epoch',
       epoch,
       step,
-      loss: position.epochLoss / Math.max(1, position.epochImages),
+      loss,
       seconds: position.seconds,
       ...(evaluation && { figures: evaluation.figures, best: evaluation.best }),
     });
@@ -310,7 +323,7 @@ export class Trainer implements AsyncDisposable {
     }
     await this.#save();
     await this.#files.writeReport();
-    const told = this.#told(lastStep);
+    const told = { ...this.#told(lastStep), epochLoss: loss };
     return evaluation ? { ...told, evaluation } : told;
   }
 

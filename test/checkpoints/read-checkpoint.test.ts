@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { readCheckpoint } from '../../lib/checkpoints/read-checkpoint';
+import { readSafetensors } from '../../lib/checkpoints/safetensors';
 import { sniffCheckpoint } from '../../lib/checkpoints/sniff';
 import { TorchdetError } from '../../lib/errors';
 import { assertExpected, expectedFiles, fixtures, testData } from './fixtures';
@@ -80,6 +82,24 @@ describe('readCheckpoint', () => {
     const { tensors } = await readCheckpoint(join(fixtures, 'handmade-legacy.pt'));
     const data = tensors.get('weight')?.data ?? assert.fail();
     assert.deepEqual([...new Float32Array(data.slice().buffer)], [1, 2, 3, 4]);
+  });
+
+  it('says what it reads where it is given something else', async () => {
+    const path = join(fixtures, 'plain.safetensors');
+    const cases: readonly [unknown, RegExp][] = [
+      [undefined, /a file's path, or its bytes in a Buffer, got undefined/],
+      [5, /got 5\./],
+      [pathToFileURL(path), /got an object of class URL; fileURLToPath/],
+      [new Uint8Array(readFileSync(path)), /class Uint8Array; Buffer\.from/],
+    ];
+    for (const [source, message] of cases) {
+      const wrong = { code: 'ERR_INVALID_ARGUMENT', message };
+      await assert.rejects(readCheckpoint(source as string), wrong);
+      assert.throws(() => readSafetensors(source as string), wrong);
+    }
+    await assert.rejects(readCheckpoint(path, null as unknown as object), {
+      code: 'ERR_INVALID_ARGUMENT',
+    });
   });
 
   it('says what a file is that is no checkpoint', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -11,6 +11,7 @@ import type { TrainOptions } from '../../lib/cli/train-options';
 import { TrainProgress } from '../../lib/cli/train-progress';
 import { UsageError } from '../../lib/cli/usage-error';
 import { readRunState } from '../../lib/training/run-state';
+import type { MetricsRecord } from '../../lib/training/records';
 import type { TrainingStep } from '../../lib/training/trainer';
 import { writeSquares } from '../training/made-data';
 import { oneThread } from '../training/trainer-helpers';
@@ -138,7 +139,23 @@ describe('torchdet train', () => {
     const again = await resumedOptions({ ...options, out: stopped, resume: true }, (name) =>
       ['out', 'resume'].includes(name),
     );
-    await train(again, { stderr: quiet });
+    let shown = '';
+    const resumedStderr = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        shown += chunk.toString();
+        done();
+      },
+    });
+    await train(again, { stderr: resumedStderr });
+    const lines = readFileSync(join(stopped, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+    const records = lines.map((line) => JSON.parse(line) as MetricsRecord);
+    const losses = records.flatMap(({ kind, ...record }) =>
+      kind === 'epoch' && 'loss' in record ? [record.loss.toFixed(3)] : [],
+    );
+    assert.deepEqual(
+      Array.from(shown.matchAll(/^epoch \d\/2 {2}loss (\S+)/gm), ([, loss]) => loss),
+      losses,
+    );
 
     const [resumed, unbroken] = [await state('stopped'), await state('unbroken')];
     assert.equal(resumed.position.step, 4);
@@ -228,6 +245,20 @@ describe('torchdet train', () => {
       kinds: { bbox: { figures: { ap: number } } };
     };
     assert.ok(Math.abs(found.bbox.figures.ap - best.kinds.bbox.figures.ap) < 1e-9);
+  });
+
+  it('trains no archive in which everything is frozen', async () => {
+    const frozen = join(folder, 'frozen.pt');
+    {
+      await using detector = await Detector.load(join(out, 'best.pt'), { device: 'cpu' });
+      await detector.freeze(['backbone', 'rpn', 'roi_heads']);
+      await detector.save(frozen);
+    }
+    const args = ['--data', data, '--model', frozen, '--out', `${out}x`, '--device', 'cpu'];
+    const { code, stderr } = await runHere('train', ...args);
+    assert.match(stderr, /all parameters of .* are frozen.*\(ERR_INVALID_ARGUMENT\)/);
+    assert.equal(code, 2);
+    assert.ok(!existsSync(`${out}x`));
   });
 
   it('says what does not fit, with exit code 2', async () => {
@@ -401,8 +432,9 @@ describe('progress of training', () => {
     const { stream, text } = collect(false);
     const progress = new TrainProgress(stream, { epochs: 2, stepsPerEpoch: 2 });
     progress.step(step(1));
-    progress.step(step(2));
-    assert.equal(text(), 'epoch 1/2  loss 1.500  0 s, 1 min 15 s left\n');
+    // The trainer's mean: it knows of steps before a resumption.
+    progress.step(step(2, { epochLoss: 2.4375 }));
+    assert.equal(text(), 'epoch 1/2  loss 2.438  0 s, 1 min 15 s left\n');
   });
 
   it('is a bar with loss, rate, speed and time left on a terminal', () => {

@@ -23,6 +23,10 @@ describe('CocoEvaluator: bad input', () => {
     ['an unknown kind', { kinds: ['box'] }, 'ERR_OPTION_VALUE', '"kinds"', '["box"]'],
     ['no kind', { kinds: [] }, 'ERR_OPTION_VALUE', '"kinds"'],
     ['a label twice', { categories: [...CATEGORIES, ...CATEGORIES] }, 'ERR_OPTION_VALUE', 'got 1'],
+    ['no categories', { categories: undefined }, 'ERR_OPTION_VALUE', '"categories"', 'a list'],
+    ['a number for a class', { categories: [1] }, 'ERR_OPTION_VALUE', '"categories"', '[1]'],
+    ['a kind that is no list', { kinds: 'bbox' }, 'ERR_OPTION_VALUE', '"kinds"', 'a list'],
+    ['a sigma that is no list', { keypointSigmas: 1 }, 'ERR_OPTION_VALUE', '"keypointSigmas"'],
     ['a sigma of 0', { keypointSigmas: [0.1, 0] }, 'ERR_OPTION_VALUE', '"keypointSigmas"'],
   ];
   for (const [name, options, code, ...parts] of OPTIONS) {
@@ -72,6 +76,44 @@ describe('CocoEvaluator: bad input', () => {
     });
   }
 
+  it('no options', () => {
+    const none = undefined as unknown as CocoEvaluatorOptions;
+    assert.throws(() => new CocoEvaluator(none), is('ERR_INVALID_ARGUMENT', 'got undefined'));
+    const empty = {} as CocoEvaluatorOptions;
+    assert.throws(() => new CocoEvaluator(empty), is('ERR_OPTION_VALUE', '"categories"'));
+  });
+
+  const { boxes, labels } = FOUND;
+  const GIVEN: [string, readonly unknown[], string[]][] = [
+    ['no image id', [], ["the image's id", 'got undefined']],
+    ['no ground truth', [1], ['groundTruth must be an object with boxes, labels']],
+    ['ground truth without labels', [1, { boxes }, FOUND], ['groundTruth.labels', 'undefined']],
+    ['ground truth without boxes', [1, { labels }, FOUND], ['groundTruth.boxes', 'undefined']],
+    ['a class for a list', [1, { ...TRUTH, labelledClasses: 1 }, FOUND], ['labelledClasses']],
+    ['no detections', [1, TRUTH], ['detections must be an object with boxes, labels, scores']],
+    [
+      'detections without scores',
+      [1, TRUTH, { boxes, labels }],
+      ['detections.scores', 'undefined'],
+    ],
+    [
+      'detections without boxes',
+      [1, TRUTH, { labels, scores: [1] }],
+      ['detections.boxes', 'undefined'],
+    ],
+    ['polygons', [1, { ...TRUTH, masks: [[[0, 0, 1, 1]]] }, FOUND], ['masks[0]', 'size', 'a list']],
+  ];
+  for (const [name, given, parts] of GIVEN) {
+    it(name, () => {
+      const evaluator = new CocoEvaluator({ categories: CATEGORIES });
+      const add = () => {
+        evaluator.add(...(given as Parameters<CocoEvaluator['add']>));
+      };
+      assert.throws(add, is('ERR_INVALID_ARGUMENT', 'CocoEvaluator.add', ...parts));
+      assert.equal(evaluator.length, 0);
+    });
+  }
+
   it('an image twice', () => {
     const evaluator = new CocoEvaluator({ categories: CATEGORIES });
     evaluator.add(7, TRUTH, FOUND);
@@ -94,6 +136,15 @@ describe('CocoEvaluator: bad input', () => {
     await assert.rejects(
       evaluator.confusion({ kind: 'segm' }),
       is('ERR_OPTION_VALUE', '"kind"', '["bbox"]'),
+    );
+    const signal = new AbortController() as unknown as AbortSignal;
+    for (const call of [evaluator.summarize({ signal }), evaluator.confusion({ signal })]) {
+      await assert.rejects(call, is('ERR_OPTION_VALUE', '"signal" must be an AbortSignal'));
+    }
+    const onProgress = 1 as unknown as () => void;
+    await assert.rejects(
+      evaluator.summarize({ onProgress }),
+      is('ERR_OPTION_VALUE', '"onProgress" must be a function'),
     );
     await assert.rejects(
       evaluator.confusion({ iouThreshold: 0 }),

@@ -296,6 +296,15 @@ describe('training in several processes', function () {
       assert.ok(existsSync(join(folder, 'stopped', 'last.state.safetensors')));
     });
 
+    it('make no step where one was told to stop before', async () => {
+      await writeSquares(folder, { train: 16, val: 1 });
+      const told = (await runGroup('stopped-before', folder)).map(({ told: [, line] }) => line);
+      assert.deepEqual(told, [
+        { message: 'Another process of the run was told to stop.', step: 0 },
+        { message: 'This operation was aborted', step: 0 },
+      ]);
+    });
+
     it('must have the same model', async () => {
       for (const { error } of await runGroup('other-model', folder)) {
         assert.equal(error?.code, 'ERR_PROCESS_GROUP');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CocoEvaluator, evaluateDetector } from '../../lib';
+import { CocoEvaluator, evaluateDetector, TorchdetError } from '../../lib';
 import type { Dataset, Detector } from '../../lib';
 import { evaluationDetails } from '../../lib/training/report/details';
 import { writeSquares } from './made-data';
@@ -72,6 +72,24 @@ describe('evaluateDetector', () => {
     await assert.rejects(evaluateDetector(detector, data, { scoreThreshold: 2 }), {
       code: 'ERR_OPTION_VALUE',
     });
+    const wrong: readonly [readonly unknown[], RegExp][] = [
+      [[], /the detector must be one of Detector\.create or Detector\.load, got undefined/],
+      [[detector], /the second argument must be a data set.*got undefined/],
+      [[detector, []], /must be a data set.*got a list/],
+      [[detector, data, null], /options must be an object/],
+      [[detector, data, { indices: 1 }], /"indices".*a list/],
+      [[detector, data, { kinds: 'bbox' }], /"kinds".*a list/],
+      [[detector, data, { signal: new AbortController() }], /"signal" must be an AbortSignal/],
+      [[detector, data, { onProgress: true }], /"onProgress" must be a function/],
+    ];
+    for (const [given, message] of wrong) {
+      const call = evaluateDetector(...(given as Parameters<typeof evaluateDetector>));
+      await assert.rejects(call, (error) => {
+        assert.ok(error instanceof TorchdetError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    }
     await using one = await tinyDetector(['__background__', 'red']);
     await assert.rejects(evaluateDetector(one, data), {
       code: 'ERR_INVALID_ARGUMENT',

@@ -136,6 +136,20 @@ const scenarios: Readonly<Record<string, (group: ProcessGroup) => Promise<void>>
     await trainer.dispose();
   },
 
+  /** Only the second process was told to stop, and before it began. */
+  async 'stopped-before'(group) {
+    const { data } = await openSquares(folder);
+    const detector = await makeDetector('retinanet', 0);
+    const trainer = await Trainer.create(
+      squaresRun(folder, 'stopped-before', { detector, data, val: undefined, group }),
+    );
+    const signal = group.rank === 1 ? AbortSignal.abort() : undefined;
+    const begun = trainer.run({ signal }).next();
+    const message = await begun.then(String, (error: unknown) => (error as Error).message);
+    tell(group, { message, step: trainer.step });
+    await trainer.dispose();
+  },
+
   async meet(group) {
     await group.leave();
   },

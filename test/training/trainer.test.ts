@@ -4,8 +4,18 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { adamW, Detector, maskRcnn, mobileNetFpn, sgd, Trainer } from '../../lib';
-import type { MetricsRecord } from '../../lib';
+import {
+  adamW,
+  Detector,
+  fasterRcnn,
+  maskRcnn,
+  mobileNetFpn,
+  openDataset,
+  sgd,
+  TorchdetError,
+  Trainer,
+} from '../../lib';
+import type { Dataset, MetricsRecord, RunOptions, TrainerOptions } from '../../lib';
 import { readRunState } from '../../lib/training/run-state';
 import { writeSquares } from './made-data';
 import { finish, oneThread, openSquares, tinyDetector, tinyRun } from './trainer-helpers';
@@ -230,8 +240,39 @@ describe('Trainer', () => {
       assert.deepEqual(steps, [1, 2]);
       assert.equal((await stateOf('aborted')).place.step, 2);
       // The same trainer may go on, and leaving the loop writes a checkpoint too.
-      for await (const { step } of trainer.run()) if (step === 4) break;
+      const told: (number | undefined)[] = [];
+      for await (const { step, epochLoss } of trainer.run()) {
+        told.push(epochLoss);
+        if (step === 4) break;
+      }
       assert.equal((await stateOf('aborted')).place.step, 4);
+      // Of all three steps, as metrics.jsonl has it.
+      const [first] = metrics('aborted').filter((record) => record.kind === 'epoch');
+      assert.deepEqual(told, [first?.loss, undefined]);
+      await trainer.dispose();
+      await options.detector.dispose();
+    });
+
+    it('a signal that is aborted already: before any step', async () => {
+      const options = await tinyRun(folder, 'never-begun', { val: undefined });
+      const trainer = await Trainer.create(options);
+      const reason = new Error('not at all');
+      const run = trainer.run({ signal: AbortSignal.abort(reason) });
+      await assert.rejects(run.next(), (error) => error === reason);
+      assert.equal(trainer.step, 0);
+      assert.equal(bytes('never-begun', 'metrics.jsonl').length, 0);
+      for (const [given, message] of [
+        [{ signal: new AbortController() }, /"signal" must be an AbortSignal/],
+        [{ onEvaluation: 3 }, /"onEvaluation" must be a function/],
+      ] as const) {
+        const wrong = given as unknown as RunOptions;
+        await assert.rejects(trainer.run(wrong).next(), { code: 'ERR_OPTION_VALUE', message });
+      }
+      await assert.rejects(trainer.run(null as unknown as RunOptions).next(), {
+        code: 'ERR_INVALID_ARGUMENT',
+      });
+      // None of it stands in the way of a run.
+      assert.equal((await trainer.run().next()).value?.step, 1);
       await trainer.dispose();
       await options.detector.dispose();
     });
@@ -329,6 +370,59 @@ describe('Trainer', () => {
     );
   });
 
+  it('does not begin where a label has another name in the data than in the detector', async () => {
+    await using detector = await tinyDetector(['bg', 'blue', 'red']);
+    const options = await tinyRun(folder, 'named', { detector });
+    const differs = {
+      code: 'ERR_INVALID_ARGUMENT',
+      message:
+        /label 1 is "red" in data, but "blue" in the detector.*classes: detector\.categories/,
+    };
+    await assert.rejects(Trainer.create(options), differs);
+    const opening = { split: 'train', classes: detector.categories?.slice(1) };
+    const data = await openDataset(join(folder, 'squares'), opening);
+    await assert.rejects(Trainer.create({ ...options, data }), {
+      ...differs,
+      message: /"red" in val, but "blue"/,
+    });
+    const { steps } = await finish({ ...options, data, val: undefined, epochs: 1 });
+    assert.equal(steps.length, 3);
+  });
+
+  it('begins where the detector has no names, or more than the data', async () => {
+    const spec = fasterRcnn({
+      backbone: mobileNetFpn('mobilenet_v3_small', { outChannels: 8, norm: 'batch' }),
+      numClasses: 3,
+      minSize: 64,
+      boxHead: { kind: 'twoMlp', representationSize: 8 },
+    });
+    await using nameless = await Detector.create(spec, { device: 'cpu' });
+    assert.equal(nameless.categories, undefined);
+    await using knowing = await tinyDetector(['__background__', 'red', 'blue', 'green']);
+    for (const [name, detector] of Object.entries({ nameless, knowing })) {
+      const options = await tinyRun(folder, name, { detector, val: undefined });
+      const trainer = await Trainer.create(options);
+      await trainer.dispose();
+    }
+  });
+
+  it('does not begin, nor go on, where everything is frozen', async () => {
+    const frozen = { code: 'ERR_INVALID_ARGUMENT', message: /all parameters .* are frozen/ };
+    const options = await tinyRun(folder, 'frozen', { val: undefined });
+    const { detector } = options;
+    await detector.freeze(['backbone', 'rpn', 'roi_heads']);
+    await assert.rejects(Trainer.create(options), frozen);
+    assert.ok(!readdirSync(folder).includes('frozen'));
+    await detector.unfreeze('roi_heads');
+    const trainer = await Trainer.create(options);
+    await detector.freeze('roi_heads');
+    await assert.rejects(trainer.run().next(), frozen);
+    await detector.unfreeze('roi_heads');
+    assert.equal((await trainer.run().next()).value?.step, 1);
+    await trainer.dispose();
+    await detector.dispose();
+  });
+
   it('says which option does not fit', async () => {
     const options = await tinyRun(folder, 'never');
     const cases: readonly [object, string, RegExp][] = [
@@ -346,6 +440,29 @@ describe('Trainer', () => {
     ];
     for (const [changes, code, message] of cases) {
       await assert.rejects(Trainer.create({ ...options, ...changes }), { code, message });
+    }
+    const data = [] as unknown as Dataset;
+    const wrong: readonly [unknown, RegExp][] = [
+      [undefined, /options must be an object/],
+      [{}, /detector must be one of Detector\.create.*got undefined/],
+      [{ ...options, detector: Promise.resolve(options.detector) }, /is an await missing/],
+      [{ ...options, data }, /data must be a data set.*got a list/],
+      [{ ...options, val: data }, /val must be a data set.*got a list/],
+      [{ ...options, val: null }, /val must be a data set.*got null/],
+      [{ ...options, val: { data, indices: [0] } }, /val\.data must be a data set/],
+      [{ ...options, val: { data: options.data, indices: 0 } }, /"val\.indices".*a list/],
+      [{ ...options, indices: 3 }, /"indices".*a list/],
+      [{ ...options, out: undefined }, /"out" must be the path of a folder, got undefined/],
+      [{ ...options, kinds: 'bbox' }, /"kinds".*a list/],
+      [{ ...options, earlyStopping: null }, /earlyStopping: options must be an object/],
+    ];
+    for (const [given, message] of wrong) {
+      await assert.rejects(Trainer.create(given as TrainerOptions), (error) => {
+        assert.ok(error instanceof TorchdetError, String(error));
+        assert.match(error.code, /^ERR_(INVALID_ARGUMENT|OPTION_VALUE)$/);
+        assert.match(error.message, message);
+        return true;
+      });
     }
     const small = await tinyDetector(['__background__', 'red']);
     await assert.rejects(Trainer.create({ ...options, detector: small }), {
