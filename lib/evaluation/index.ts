@@ -1,5 +1,5 @@
 /** How good detections are: COCO's figures, curves and confusion. */
-export { checkKinds, CocoEvaluator } from './coco-evaluator';
+export { CocoEvaluator } from './coco-evaluator';
 export type { CocoEvaluation, CocoEvaluatorOptions, ConfusionOptions } from './coco-evaluator';
 export { Confusion } from './confusion';
 export type { ClassConfusion, ImageErrors } from './confusion';

@@ -11,13 +11,13 @@ import type { ProcessGroup } from '../distributed';
 import { checkGroup } from '../distributed/process-group';
 import { checkSignal, optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import {
-  checkKinds,
   type CocoEvaluation,
   CocoEvaluator,
   type Confusion,
   type EvaluationKind,
   type GroundTruth,
 } from '../evaluation';
+import { checkKinds } from '../evaluation/coco-evaluator';
 import type { DecodedImage } from '../images';
 import { checkIndices, checkIsDataset, checkIsDetector } from './check-arguments';
 
