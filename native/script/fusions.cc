@@ -46,6 +46,11 @@ bool is_foldable_linear(Node* node) {
          weight->toTensor().scalar_type() == at::kFloat && weight->toTensor().dim() == 2;
 }
 
+bool is_narrow_and_grouped(Node* conv) {
+  return torch::jit::toIValue(conv->input(1))->toTensor().scalar_type() != at::kFloat &&
+         torch::jit::toIValue(conv->input(6))->toInt() != 1;
+}
+
 class LayerFuser {
  public:
   explicit LayerFuser(const std::shared_ptr<Graph>& graph) : graph_(*graph), aliases_(graph) {}
@@ -115,8 +120,10 @@ class LayerFuser {
       if (Value* packed = insert_packed(graph_, layer, tail)) return packed;
     }
     if (!is(layer, "aten::conv2d")) return nullptr;
-    // A sum without an activation saves oneDNN nothing.
-    if (tail.other && tail.activation.name == "none") {
+    // A sum without an activation saves oneDNN nothing, and behind a grouped convolution it takes
+    // float32 only.
+    if (tail.other && (tail.activation.name == "none" || is_narrow_and_grouped(layer))) {
+      tail.activation = {};
       tail.other = nullptr;
       last = layer;
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "tensor_writes.h"
+
 namespace torchdet::script {
 namespace {
 
@@ -12,18 +14,6 @@ using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-
-bool writes_in_place(const Node* node) {
-  const std::string kind = node->kind().toQualString();
-  return kind.rfind("aten::", 0) == 0 && kind.back() == '_';
-}
-
-// A tensor of which one reader sees something else than another cannot be rounded once for all.
-bool changes(Value* value) {
-  return value->uses().size() > 1 &&
-         std::any_of(value->uses().begin(), value->uses().end(),
-                     [](const auto& use) { return use.offset == 0 && writes_in_place(use.user); });
-}
 
 bool constant_from(Node* node, size_t first) {
   for (size_t i = first; i < node->inputs().size(); ++i) {
@@ -40,18 +30,16 @@ bool has_weight(Node* node, int64_t dimensions) {
 }
 
 bool is_candidate(Node* node) {
-  if (is(node, "aten::linear")) {
-    return constant_from(node, 1) && has_weight(node, 2) && !changes(node->input(0));
-  }
+  if (is(node, "aten::linear")) return constant_from(node, 1) && has_weight(node, 2);
   return is(node, "aten::conv2d") && constant_from(node, 1) &&
-         torch::jit::toIValue(node->input(4))->isIntList() && has_weight(node, 4) &&
-         !changes(node->input(0));
+         torch::jit::toIValue(node->input(4))->isIntList() && has_weight(node, 4);
 }
 
-void collect(Block* block, std::vector<QuantizationSite>& sites) {
+// A tensor that changes between its readers cannot be rounded once for all.
+void collect(Block* block, const TensorWrites& writes, std::vector<QuantizationSite>& sites) {
   for (Node* node : block->nodes()) {
-    for (Block* inner : node->blocks()) collect(inner, sites);
-    if (is_candidate(node)) sites.push_back({node, node});
+    for (Block* inner : node->blocks()) collect(inner, writes, sites);
+    if (is_candidate(node) && !writes.change(node->input(0))) sites.push_back({node, node});
   }
 }
 
@@ -74,12 +62,13 @@ bool is_sum(Node* node, Value* own) {
 // Joins the sum that ends a residual block with its last convolution, where the other summand is a
 // tensor that other sites read or write: those have the same size in every network that adds.
 void take_sum(QuantizationSite& site, const std::unordered_set<Value*>& known,
-              std::unordered_set<Node*>& taken) {
+              const TensorWrites& writes, std::unordered_set<Node*>& taken) {
   Node* sum = only_user(site.op->output());
   if (site.last != site.op || site.is_linear() || !is_sum(sum, site.op->output())) return;
   Value* other = sum->input(0) == site.op->output() ? sum->input(1) : sum->input(0);
   Value* source = rearranged_from(other);
-  if (!known.count(source ? source : other) || changes(other) || !taken.insert(sum).second) return;
+  if (!known.count(source ? source : other) || writes.change(other)) return;
+  if (!taken.insert(sum).second) return;
   site.other = other;
   site.last = sum;
   Node* next = only_user(sum->output());
@@ -105,8 +94,9 @@ Value* rearranged_from(Value* value) {
 bool reads_sizes(const Node* node) { return is(node, "aten::size"); }
 
 std::vector<QuantizationSite> find_quantization_sites(Graph& graph) {
+  const TensorWrites writes(graph);
   std::vector<QuantizationSite> sites;
-  collect(graph.block(), sites);
+  collect(graph.block(), writes, sites);
   std::unordered_set<Value*> known;
   for (QuantizationSite& site : sites) {
     take_activation(site);
@@ -114,7 +104,7 @@ std::vector<QuantizationSite> find_quantization_sites(Graph& graph) {
     known.insert(site.output());
   }
   std::unordered_set<Node*> taken;
-  for (QuantizationSite& site : sites) take_sum(site, known, taken);
+  for (QuantizationSite& site : sites) take_sum(site, known, writes, taken);
   return sites;
 }
 

@@ -15,8 +15,8 @@ namespace torchdet::script {
 // branches, where there are any, have their head and their predictor.
 bool has_rcnn_network(const torch::jit::Module& module);
 
-// Nothing where an attribute is missing or of another type: the archive then runs through its own
-// forward.
+// Nothing where a class is not torchvision's, or an attribute is missing or of another type: the
+// archive then runs through its own forward.
 std::optional<detection::RcnnConfig> read_rcnn_config(const torch::jit::Module& module);
 
 }  // namespace torchdet::script

@@ -1,17 +1,22 @@
 // The compiled form gives the numbers of the exact one, whatever a network writes over: a fused layer reads its inputs later than
-// the layer it was made of.
+// the layer it was made of, and int8 rounds a tensor as it is made.
 import assert from 'node:assert/strict';
 import { Detector, nn } from '../../lib';
-import { bodySpec, IMAGES, largestDifference, scoresOf, WIDE } from './helpers';
+import { bodySpec, cpuSupport, IMAGES, largestDifference, scoresOf, WIDE } from './helpers';
 
 const LAYERS = [
   ['conv', nn.conv2d(WIDE, WIDE, 3, { padding: 1 })],
   ['half', nn.conv2d(WIDE, WIDE / 2, 3, { padding: 1 })],
   ['strided', nn.conv2d(WIDE, WIDE, 3, { stride: 2, padding: 1 })],
+  ['grouped', nn.conv2d(WIDE, WIDE, 3, { padding: 1, groups: WIDE / 2 })],
 ] as const;
 
+function make(body: string): Promise<Detector> {
+  return Detector.create(bodySpec(LAYERS, body), { device: 'cpu', seed: 1 });
+}
+
 async function assertSame(body: string): Promise<void> {
-  await using detector = await Detector.create(bodySpec(LAYERS, body), { device: 'cpu', seed: 1 });
+  await using detector = await make(body);
   const exact = await scoresOf(detector, true);
   assert.ok(exact.length >= 100 * IMAGES.length);
   const difference = largestDifference(await scoresOf(detector), exact);
@@ -71,8 +76,53 @@ if x.size(0) > 0:
 z = torch.relu(v + w)`,
 };
 
+const WRITTEN: Readonly<Record<string, string>> = {
+  'through a slice': `
+y = torch.sigmoid(y)
+y[:, :16] *= -5.0
+z = self.conv.forward(y)`,
+  'through a view, between two readers': `
+y = torch.sigmoid(y)
+w = self.conv.forward(y)
+part = torch.narrow(y, 1, 0, 16)
+part.mul_(-5.0)
+z = self.conv.forward(y) + w`,
+  'in a branch, as a summand': `
+y = torch.sigmoid(y)
+w = self.conv.forward(y)
+if x.size(0) > 0:
+    part = torch.narrow(y, 1, 0, 16)
+    part.mul_(-5.0)
+z = self.conv.forward(torch.relu(self.conv.forward(w) + y))`,
+};
+
 describe('fused layers', () => {
   for (const [name, body] of Object.entries(CASES)) {
     it(`see ${name}`, () => assertSame(body));
   }
+});
+
+describe('int8', () => {
+  for (const [name, body] of Object.entries(WRITTEN)) {
+    it(`sees what is written ${name}`, async function () {
+      if (!cpuSupport().int8) return this.skip();
+      await using detector = await make(body);
+      const exact = await scoresOf(detector, true);
+      await detector.calibrate(IMAGES);
+      await detector.setPrecision('int8');
+      const difference = largestDifference(await scoresOf(detector), exact);
+      assert.ok(difference < 0.02, `largest difference ${difference}`);
+    });
+  }
+});
+
+describe('bfloat16', () => {
+  it('runs a grouped convolution before a sum and a ReLU', async function () {
+    if (!cpuSupport().bfloat16) return this.skip();
+    await using detector = await make('z = torch.relu(self.grouped.forward(y) + y)');
+    const exact = await scoresOf(detector, true);
+    await detector.setPrecision('bfloat16');
+    const difference = largestDifference(await scoresOf(detector), exact);
+    assert.ok(difference > 1e-5 && difference < 0.02, `largest difference ${difference}`);
+  });
 });
