@@ -1,5 +1,5 @@
 /** Checks of what JavaScript may pass where TypeScript would not: they say what is wanted, where a TypeError would come later. */
-import { TorchdetError } from './errors';
+import { optionError, TorchdetError } from './errors';
 
 /** What a value is, for messages: short, whatever it holds. */
 export function kindOf(value: unknown): string {
@@ -32,5 +32,21 @@ export function checkCallback(where: string, option: string, value: unknown): vo
   throw new TorchdetError(
     'ERR_OPTION_VALUE',
     `${where}: option "${option}" must be a function, got ${kindOf(value)}.`,
+  );
+}
+
+/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor true or false */
+export function checkFlag(where: string, option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw optionError(where, option, value, 'true or false');
+}
+
+/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor an AbortSignal */
+export function checkSignal(where: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  const given = signal instanceof AbortController ? 'its AbortController' : typeof signal;
+  throw new TorchdetError(
+    'ERR_OPTION_VALUE',
+    `${where}: option "signal" must be an AbortSignal, got ${given}.`,
   );
 }

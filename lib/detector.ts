@@ -26,7 +26,8 @@ import {
 } from './detector-options';
 import type { CollectiveOptions, ProcessGroup } from './distributed';
 import { onCallersStack } from './engine';
-import { checkFlag, checkSignal, optionError, rejectUnknownOptions, TorchdetError } from './errors';
+import { checkFlag, checkSignal } from './arguments';
+import { optionError, rejectUnknownOptions, TorchdetError } from './errors';
 import { type ImageInput, prepareImage } from './images/input';
 import type { AnyName, NamedOptions } from './models';
 import type { DetectorSpec } from './models/detector-spec';

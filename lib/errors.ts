@@ -110,22 +110,6 @@ export function rejectUnknownOptions(
   }
 }
 
-/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor true or false */
-export function checkFlag(where: string, option: string, value: unknown): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw optionError(where, option, value, 'true or false');
-}
-
-/** @throws TorchdetError ERR_OPTION_VALUE where the option is neither left out nor an AbortSignal */
-export function checkSignal(where: string, signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  const given = signal instanceof AbortController ? 'its AbortController' : typeof signal;
-  throw new TorchdetError(
-    'ERR_OPTION_VALUE',
-    `${where}: option "signal" must be an AbortSignal, got ${given}.`,
-  );
-}
-
 /** An option whose value does not fit: names the place, the option, the value and what would be right. */
 export function optionError(
   where: string,

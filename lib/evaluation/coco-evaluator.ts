@@ -1,9 +1,9 @@
 import type { CancelToken, EvaluationData } from '../../binding';
-import { checkCallback, isList, kindOf } from '../arguments';
+import { checkCallback, checkSignal, isList, kindOf } from '../arguments';
 import { abortable } from '../detection/calls';
 import type { DetectionResult } from '../detection/result';
 import { engine, onCallersStack } from '../engine';
-import { checkSignal, optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { Confusion } from './confusion';
 import { type BoxFigures, KindEvaluation, type KeypointFigures, rulesOf } from './figures';
 import { PackedObjects } from './packed-objects';

@@ -1,13 +1,8 @@
 import type { Binding, CancelToken, NativeDetector } from '../../binding';
 import { abortable, type PendingCalls, type Turn } from '../detection/calls';
 import { checkGroup, type ProcessGroup } from '../distributed/process-group';
-import {
-  checkFlag,
-  checkSignal,
-  optionError,
-  rejectUnknownOptions,
-  TorchdetError,
-} from '../errors';
+import { checkFlag, checkSignal } from '../arguments';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import { prepareImage } from '../images/input';
 import { Optimizer } from './optimizer';
 import { prepareTarget, type TrainingSample } from './targets';

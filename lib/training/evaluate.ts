@@ -1,5 +1,5 @@
 /** How well a detector does on a data set. */
-import { checkCallback } from '../arguments';
+import { checkCallback, checkSignal } from '../arguments';
 import type { Dataset, Entry } from '../data/dataset';
 import { decodeEntryImage } from '../data/loader-sample';
 import { readAhead } from '../data/loader-work';
@@ -9,7 +9,7 @@ import type { Rle } from '../detection/rle';
 import type { Detector } from '../detector';
 import type { ProcessGroup } from '../distributed';
 import { checkGroup } from '../distributed/process-group';
-import { checkSignal, optionError, rejectUnknownOptions, TorchdetError } from '../errors';
+import { optionError, rejectUnknownOptions, TorchdetError } from '../errors';
 import {
   type CocoEvaluation,
   CocoEvaluator,

@@ -1,8 +1,8 @@
 import type { Batch } from '../data/loader';
-import { checkCallback } from '../arguments';
+import { checkCallback, checkSignal } from '../arguments';
 import { RandomStream } from '../data/augment-random';
 import type { Detector } from '../detector';
-import { checkSignal, rejectUnknownOptions, TorchdetError } from '../errors';
+import { rejectUnknownOptions, TorchdetError } from '../errors';
 import { checkTrains } from './check-arguments';
 import type { Ema } from './ema';
 import { type DetectorEvaluation, evaluateDetector } from './evaluate';
