@@ -54,8 +54,8 @@ class KeptBuffers {
   }
   void let_go() { kept_.clear(); }
 
-  // A norm that saw one number of a channel has divided by none for its variance. torch refuses such
-  // a batch; here it is seen by what it did.
+  // A norm that saw one number of a channel has divided by none for its variance. torch refuses
+  // such a batch; here it is seen by what it did.
   void check_measured() const {
     const c10::AutoGradMode no_gradients(false);
     std::vector<at::Tensor> sums;

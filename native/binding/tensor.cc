@@ -40,9 +40,9 @@ napi_value external_buffer(Napi::Env env, const at::Tensor& tensor) {
   // Node refuses more only after it took the memory over, and with it the finalizer.
   const size_t most = Environment::of(env).largest_array;
   if (tensor.nbytes() > most) {
-    throw CodedError("ERR_INVALID_ARGUMENT",
-                     "a typed array holds at most " + std::to_string(most) +
-                         " bytes here, the tensor has " + std::to_string(tensor.nbytes()));
+    throw CodedError("ERR_INVALID_ARGUMENT", "a typed array holds at most " + std::to_string(most) +
+                                                 " bytes here, the tensor has " +
+                                                 std::to_string(tensor.nbytes()));
   }
   auto* keeper = new at::Tensor(tensor);
   napi_value buffer = nullptr;

@@ -12,7 +12,8 @@ class NotFiniteError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws NotFiniteError, naming `what` it is and the counts, where `tensor` holds NaN or an infinity.
+// Throws NotFiniteError, naming `what` it is and the counts, where `tensor` holds NaN or an
+// infinity.
 void check_finite(const at::Tensor& tensor, const char* what);
 
 }  // namespace torchdet::detection

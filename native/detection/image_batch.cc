@@ -27,12 +27,11 @@ void check_pixels(const ImageView& image) {
 }
 
 void check_tensor(const at::Tensor& tensor, const std::string& name) {
-  TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.dim() == 3, name,
-              " is a tensor of ", tensor.scalar_type(), " and shape ", tensor.sizes(),
+  TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.dim() == 3, name, " is a tensor of ",
+              tensor.scalar_type(), " and shape ", tensor.sizes(),
               "; wanted is float32 of shape [channels, height, width]");
-  TORCH_CHECK(tensor.size(0) == 1 || tensor.size(0) == kChannels, name,
-              " is a tensor of shape ", tensor.sizes(), " with ", tensor.size(0),
-              " channels; wanted are 1 or 3");
+  TORCH_CHECK(tensor.size(0) == 1 || tensor.size(0) == kChannels, name, " is a tensor of shape ",
+              tensor.sizes(), " with ", tensor.size(0), " channels; wanted are 1 or 3");
   TORCH_CHECK(tensor.numel() > 0, name, " is an empty tensor of shape ", tensor.sizes());
 }
 
