@@ -130,7 +130,7 @@ export class DetectionResult implements Iterable<Detection> {
 
   #maskProbabilities(masks: Tensor, index: number, size: number): Float32Array {
     // All masks of a large photo are more than some versions of Node make an array of.
-    if (masks.byteLength > constants.MAX_LENGTH) {
+    if (!this.#maskData && masks.byteLength > constants.MAX_LENGTH) {
       return masks.native.toTypedArray(index) as Float32Array;
     }
     this.#maskData ??= masks.data as Float32Array;
