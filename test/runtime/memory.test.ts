@@ -52,13 +52,14 @@ describe('memory of tensors', () => {
     assert.ok(resident() - after < 150, `${after} MiB became ${resident()} MiB`);
   });
 
-  it('goes back to the kernel after seconds without work', async () => {
+  it('goes back to the kernel after half a minute without work', async function () {
+    this.timeout(60_000);
     const tensor = source(256);
     const copies = [await copyOf(tensor), await copyOf(tensor)];
     const full = resident();
     for (const copy of copies) copy.dispose();
     await copyOf(source(1)); // disposed tensors are dropped with the next call
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 45_000;
     while (full - resident() < 400 && performance.now() < deadline) await sleep(200);
     assert.ok(full - resident() >= 400, `${full} MiB became ${resident()} MiB`);
   });
